@@ -1,0 +1,3 @@
+"""Tell that a service is failing from what people say, before its status page does."""
+
+__version__ = "0.1.0"
