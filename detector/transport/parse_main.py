@@ -73,7 +73,7 @@ def parse(body: bytes, content_type: str = "") -> dict[str, Any]:
 _XML = "application/xml; charset=utf-8"
 
 
-def _entry(entry: Any) -> dict[str, Any]:  # noqa: ANN401 - feedparser's own dictionary
+def _entry(entry: Any) -> dict[str, Any]:
     body = entry.get("summary") or ""
     for content in entry.get("content") or ():
         if len(content.get("value") or "") > len(body):
@@ -99,7 +99,7 @@ def _word(value: object) -> str:
     return fold(_text(value))[:2000]
 
 
-def _seconds(parsed: Any) -> float | None:  # noqa: ANN401 - a struct_time or None
+def _seconds(parsed: Any) -> float | None:
     if not isinstance(parsed, time.struct_time):
         return None
     try:

@@ -62,7 +62,7 @@ def checked(body: bytes, content_type: str = "") -> bytes:
     if not text.startswith("<"):
         raise Hostile(f"no feed came but a text that begins {text[:40]!r}; check the address")
     if _HTML.match(text) or (
-        _HTML.search(text, 0, 2000) and not re.search(r"<(rss|feed|rdf:rdf)\b", text[:4000], re.I)
+        _HTML.search(text, 0, 2000) and not re.search(r"<(rss|feed|rdf:rdf)\b", text[:4000], re.IGNORECASE)
     ):
         raise Hostile("an HTML page came instead of a feed; check the address")
     _scan(text)

@@ -90,7 +90,7 @@ class Response:
         """What to send with the next conditional request."""
         return Validators(etag=self.headers.get("etag"), last_modified=self.headers.get("last-modified"))
 
-    def json(self) -> Any:  # noqa: ANN401 - any JSON document
+    def json(self) -> Any:
         """The body as JSON.
 
         Raises:
@@ -296,7 +296,7 @@ class Session:
         except httpcore2.TimeoutException as error:
             raise Temporary(f"{where}: no answer in time ({type(error).__name__})") from error
         except httpcore2.NetworkError as error:
-            raise Temporary(f"{where}: the connection failed ({error or type(error).__name__})") from error
+            raise Temporary(f"{where}: the connection failed ({str(error) or type(error).__name__})") from error
         except httpcore2.LocalProtocolError as error:
             raise Permanent(f"{where}: the request cannot be sent ({error})") from error
         except (httpcore2.ProtocolError, httpcore2.UnsupportedProtocol) as error:
