@@ -41,17 +41,22 @@ class _Failure(click.ClickException):
 
     def __init__(self, error: DetectorError) -> None:
         super().__init__(str(error) or type(error).__name__)
-        self.exit_code = error.exit_code
+        self._code = error.exit_code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        """What the process ends with."""
+        return self._code
 
 
 class CommandTable(click.Group):
     """A click group that imports a command's module when the command is called, not before."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The names, in the table's order."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command called `cmd_name`, imported now; None if the table has no such name."""
         if cmd_name not in COMMANDS:
             return None
@@ -60,7 +65,7 @@ class CommandTable(click.Group):
             raise TypeError(f"detector.cli.{cmd_name}.command is no click command")
         return found
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the table without importing anything."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -100,7 +105,7 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
 @click.group(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Show the version.")
-def cli(debug: bool) -> None:  # noqa: ARG001 - read from ctx.params by CommandTable.invoke
+def cli(debug: bool) -> None:
     """Tell that a service is failing from what people say, before its status page does.
 
     Try `detector demo`, then `detector watch`.

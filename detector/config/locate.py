@@ -5,23 +5,23 @@ from __future__ import annotations
 import re
 import tomllib
 
-Path = tuple[str | int, ...]
+Place = tuple[str | int, ...]
 
 _HEADER = re.compile(r"\s*(\[\[|\[)(.+?)(\]\]|\])\s*(#.*)?$")
 _AT_LINE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 _LONGEST_VALUE = 2000  # lines that one value may span
 
 
-def locate(text: str) -> dict[Path, int]:
+def locate(text: str) -> dict[Place, int]:
     """The line (from 1) of every table and key of a TOML text that parses; `[[x]]` counts as `(x, 0)`, `(x, 1)`.
 
     >>> places = locate('a = 1\\n[b]\\nc = [\\n  2,\\n]\\nd.e = 3\\n[[f]]\\ng = 4\\n')
     >>> places[("a",)], places[("b", "c")], places[("b", "d", "e")], places[("f", 0, "g")]
     (1, 3, 6, 8)
     """
-    places: dict[Path, int] = {}
-    counts: dict[Path, int] = {}
-    table: Path = ()
+    places: dict[Place, int] = {}
+    counts: dict[Place, int] = {}
+    table: Place = ()
     lines = text.splitlines()
     at = 0
     while at < len(lines):
@@ -46,7 +46,7 @@ def locate(text: str) -> dict[Path, int]:
     return places
 
 
-def line_of(places: dict[Path, int], path: Path) -> int:
+def line_of(places: dict[Place, int], path: Place) -> int:
     """The line of a setting, or of the nearest table around it; 1 when nothing is known.
 
     >>> line_of({("a",): 7}, ("a", "b", "c"))
@@ -83,9 +83,9 @@ def _keys(dotted: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _resolve(keys: tuple[str, ...], counts: dict[Path, int]) -> Path:
+def _resolve(keys: tuple[str, ...], counts: dict[Place, int]) -> Place:
     """Keys with the index of the current element after every array of tables on the way."""
-    path: Path = ()
+    path: Place = ()
     for n, key in enumerate(keys):
         path = (*path, key)
         if path in counts and n < len(keys) - 1:
@@ -103,9 +103,9 @@ def _statement(lines: list[str], at: int) -> tuple[dict[str, object], int]:
     return {}, 1
 
 
-def _paths(value: dict[str, object]) -> list[Path]:
+def _paths(value: dict[str, object]) -> list[Place]:
     """The path of each key in a statement, inline tables included."""
-    found: list[Path] = []
+    found: list[Place] = []
     for key, inner in value.items():
         found.append((key,))
         if isinstance(inner, dict):
@@ -113,6 +113,6 @@ def _paths(value: dict[str, object]) -> list[Path]:
     return found
 
 
-def _note(places: dict[Path, int], path: Path, line: int) -> None:
+def _note(places: dict[Place, int], path: Place, line: int) -> None:
     for end in range(1, len(path) + 1):
         places.setdefault(path[:end], line)

@@ -1,0 +1,68 @@
+"""A secret: taken from the environment or a private file, and never shown by accident."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+PLAIN = frozenset({"webhook", "url_secret", "token", "password", "secret", "api_key", "client_secret", "routing_key"})
+
+
+class Secret:
+    """A value whose `repr`, `str` and format are stars; `reveal()` gives it to whoever needs it.
+
+    >>> secret = Secret("hunter2")
+    >>> f"{secret} {secret!r}", secret.reveal()
+    ("********** Secret('**********')", 'hunter2')
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('**********')"
+
+    def __str__(self) -> str:
+        return "**********"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("a secret is not to be copied out of the process")
+
+
+def from_environment(name: str, env: Mapping[str, str]) -> Secret | None:
+    """The variable's value; None where it is unset or empty: the component that needs it stays off."""
+    value = env.get(name, "").strip()
+    return Secret(value) if value else None
+
+
+def from_file(path: Path) -> Secret:
+    """The text of a file that only its owner can read.
+
+    Raises:
+        ValueError: the file is absent, empty, or readable by others; the message says what to do.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise ValueError(f"{path} can be read by others (mode {mode:04o}); chmod 600 {path}")
+        value = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror or error}; write the secret there with mode 600") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not text; write the secret there as UTF-8") from error
+    if not value:
+        raise ValueError(f"{path} is empty; write the secret there")
+    return Secret(value)

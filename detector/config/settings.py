@@ -1,0 +1,368 @@
+"""What a person may set, in `detector.toml`: typed, with defaults that need neither a file nor a key.
+
+Every mistake of a file is reported at once, each as `file:line: key: what; what to do`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote_plus
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from detector import registry
+from detector.config.locate import Place, line_of, locate, syntax_problem
+from detector.config.secret import PLAIN, Secret, from_environment, from_file
+from detector.domain import Budget, Level
+from detector.errors import ConfigError
+from detector.resources import data_path
+
+DEFAULT_NAME = "detector.toml"
+DEFAULT_SERVICES = (
+    "claude", "openai", "github", "cloudflare", "aws", "slack",
+    "discord", "zoom", "reddit", "spotify", "twitch", "notion",
+)  # fmt: skip
+
+# The tag people use, where it is not the slug itself.
+_TAGS = {"claude": "claudeai", "openai": "chatgpt"}
+_NEWS = "https://news.google.com/rss/search?q={query}&hl=en-US&gl=US&ceid=US:en"
+_TAG = "https://mastodon.social/tags/{tag}.rss"
+_LARGEST_FILE = 1_000_000
+
+
+class _Strict(BaseModel):
+    """Unknown keys are mistakes, and what was read does not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+
+class _Open(BaseModel):
+    """Keys that are not ours belong to the plug-in."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The plug-in's own settings; a secret among them is a `Secret`."""
+        return dict(self.model_extra or {})
+
+
+class Watch(_Strict):
+    """`[watch]`: which services, and how many false alarms are borne.
+
+    Attributes:
+        services: slugs of the catalogue; `"*"` is all of them.
+        budget: false alarms chance may raise for one service, as in `1/year`.
+        fleet_budget: the same for all services together; takes the place of `budget`.
+        classifier: the classifier plug-in; falls back to `keyword` with a warning if its artifact cannot be used.
+    """
+
+    services: tuple[str, ...] = DEFAULT_SERVICES
+    budget: str = "1/year"
+    fleet_budget: str | None = None
+    classifier: str = "static"
+    detector: str = "scan"
+
+    @field_validator("budget", "fleet_budget")
+    @classmethod
+    def _readable(cls, value: str | None) -> str | None:
+        if value is not None:
+            Budget.parse(value)
+        return value
+
+    def budget_of_a_service(self, services: int) -> Budget:
+        """What one of so many services may spend."""
+        return Budget.parse(self.fleet_budget).shared_by(services) if self.fleet_budget else Budget.parse(self.budget)
+
+
+class Source(_Open):
+    """`[sources.NAME]`: one collector; `type` is the plug-in, by default the name."""
+
+    type: str = ""
+    enabled: bool = True
+
+
+class Receiver(_Open):
+    """`[receivers.NAME]`: somebody who is told; `type` is the plug-in, by default the name.
+
+    Attributes:
+        level: the least level that is told: `watch`, `alert` or `major`.
+        services: for which services; `"*"` is all.
+    """
+
+    type: str = ""
+    enabled: bool = True
+    level: Literal["watch", "alert", "major"] = "alert"
+    services: tuple[str, ...] = ("*",)
+
+    @property
+    def least(self) -> Level:
+        """`level` as the domain's value."""
+        return Level(self.level)
+
+
+class StatusPages(_Strict):
+    """`[status]`: the official pages; `pages` overrides or adds an address by service."""
+
+    enabled: bool = True
+    interval: float = Field(default=60.0, ge=5, le=3600)
+    pages: dict[str, str] = {}
+
+
+class StoreFile(_Strict):
+    """`[store]`: where everything is kept; a relative path starts at the settings file."""
+
+    path: Path = Path("detector.db")
+    keep_text_days: int = Field(default=30, ge=1, le=3650)
+
+
+class Logging(_Strict):
+    """`[logging]`: one event a line on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["human", "json"] = "human"
+
+
+class Web(_Strict):
+    """`[web]`: the page; it listens on this machine only unless told otherwise."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: int = Field(default=8765, ge=0, le=65535)
+
+
+class Settings(_Strict):
+    """Everything that can be set; `Settings()` is the embedded default."""
+
+    watch: Watch = Watch()
+    sources: dict[str, Source] = Field(default_factory=lambda: default_sources(DEFAULT_SERVICES))
+    receivers: dict[str, Receiver] = Field(default_factory=lambda: {"console": Receiver(type="console")})
+    status: StatusPages = StatusPages()
+    store: StoreFile = StoreFile()
+    logging: Logging = Logging()
+    web: Web = Web()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_the_services(cls, values: Any) -> Any:
+        """Sources that are not named listen for the services that are."""
+        if isinstance(values, dict) and "sources" not in values and isinstance(values.get("watch"), dict):
+            services = values["watch"].get("services", DEFAULT_SERVICES)
+            if isinstance(services, list | tuple) and all(isinstance(slug, str) for slug in services):
+                wanted = DEFAULT_SERVICES if "*" in services else services
+                return {**values, "sources": default_sources(wanted)}
+        return values
+
+
+def default_sources(services: Iterable[str]) -> dict[str, Source]:
+    """Places that need no key: Hacker News, news searches and a Mastodon tag for each service.
+
+    >>> sorted(default_sources(["claude"]))
+    ['feeds', 'hackernews']
+    >>> default_sources(["claude"])["feeds"].options["urls"][1]
+    'https://mastodon.social/tags/claudeai.rss'
+    """
+    urls: list[str] = []
+    for slug in services:
+        words = slug.replace("-", " ")
+        urls.append(_NEWS.format(query=quote_plus(f'"{words}" (down OR outage) when:1d')))
+        urls.append(_TAG.format(tag=_TAGS.get(slug, slug.replace("-", ""))))
+    return {"hackernews": Source(type="hackernews"), "feeds": Source.model_validate({"type": "feeds", "urls": urls})}
+
+
+def default_path() -> Path | None:
+    """`detector.toml` in the working folder, if there is one."""
+    path = Path(DEFAULT_NAME)
+    return path if path.is_file() else None
+
+
+def template() -> str:
+    """The commented settings file that `detector init` writes: the defaults, spelled out."""
+    return data_path("deploy", DEFAULT_NAME).read_text(encoding="utf-8")
+
+
+def load_settings(path: Path | None, env: Mapping[str, str], *, slugs: Iterable[str] | None = None) -> Settings:
+    """Read and check a settings file; None gives the embedded defaults.
+
+    Args:
+        env: where secrets are looked up, usually `os.environ`.
+        slugs: the catalogue's services; given, a service that is not among them is a mistake.
+
+    Raises:
+        ConfigError: with every mistake in `problems`.
+    """
+    if path is None:
+        return Settings()
+    text = _read(path)
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line, what = syntax_problem(error)
+        place = f"{path}:{line or len(text.splitlines()) or 1}"
+        raise ConfigError(
+            f"{place}: not TOML: {what}; mend the line, or write a new file with detector init"
+        ) from error
+    found: list[tuple[Place, str]] = []
+    _take_secrets(values, env, path.parent, found)
+    settings = None
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        found += [(tuple(each["loc"]), _say(values, each)) for each in error.errors()]
+    found += _unknown_names(values, slugs)
+    if found or settings is None:
+        places = locate(text)
+        ordered = sorted({(line_of(places, place), ".".join(map(str, place)), what) for place, what in found})
+        raise ConfigError([f"{path}:{line}: {key}: {what}" for line, key, what in ordered])
+    if not settings.store.path.is_absolute():
+        store = settings.store.model_copy(update={"path": path.parent / settings.store.path})
+        settings = settings.model_copy(update={"store": store})
+    return settings
+
+
+def _read(path: Path) -> str:
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror or error}); name a file, or write one with detector init"
+        ) from error
+    if len(body) > _LARGEST_FILE:
+        raise ConfigError(f"{path}: larger than a settings file can be ({len(body)} bytes); name another file")
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = body[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from error
+
+
+def _take_secrets(values: dict[str, Any], env: Mapping[str, str], folder: Path, found: list[tuple[Place, str]]) -> None:
+    """Replace `NAME_env` and `NAME_file` of sources and receivers by the secret `NAME`, in place."""
+    for kind in ("sources", "receivers"):
+        tables = values.get(kind)
+        for name, table in tables.items() if isinstance(tables, dict) else ():
+            if not isinstance(table, dict):
+                continue
+            for key in list(table):
+                place = (kind, name, key)
+                if key in PLAIN or key.removeprefix(f"{name}_") in PLAIN:
+                    found.append(
+                        (
+                            place,
+                            f'a secret must not stand here; set an environment variable and write {key}_env = "ITS_NAME"',
+                        )
+                    )
+                elif key.endswith(("_env", "_file")):
+                    _take_one(table, key, env, folder, place, found)
+
+
+def _take_one(
+    table: dict[str, Any], key: str, env: Mapping[str, str], folder: Path, place: Place, found: list[tuple[Place, str]]
+) -> None:
+    value = table.pop(key)
+    if not isinstance(value, str) or not value:
+        found.append((place, "wants a name in quotes; write the variable's or the file's name"))
+        return
+    secret: Secret | None
+    if key.endswith("_env"):
+        secret, name = from_environment(value, env), key.removesuffix("_env")
+    else:
+        name = key.removesuffix("_file")
+        try:
+            secret = from_file(folder / Path(value).expanduser())
+        except ValueError as error:
+            found.append((place, str(error)))
+            return
+    if secret is not None:
+        table[name] = secret
+
+
+def _say(values: dict[str, Any], error: Any) -> str:
+    """One of pydantic's errors in our words."""
+    place = tuple(error["loc"])
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        known = _known_keys(place[:-1])
+        near = get_close_matches(str(place[-1]), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"remove it, or use one of {', '.join(known)}"
+        return f"unknown setting; {hint}"
+    if kind == "literal_error":
+        return f"{_shown(values, place)} is none of the choices; write {error['ctx']['expected']}"
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
+    what = error["msg"].removeprefix("Input ").removeprefix("should be ")
+    return f"{_shown(values, place)} will not do; write {what.removeprefix('a valid ')}"
+
+
+def _shown(values: Any, place: Place) -> str:
+    for step in place:
+        try:
+            values = values[step]
+        except (KeyError, IndexError, TypeError):
+            return "this"
+    return repr(values) if isinstance(values, str | int | float | bool) else f"a {type(values).__name__}"
+
+
+def _known_keys(place: Place) -> list[str]:
+    model: type[BaseModel] = Settings
+    for step in place:
+        field = model.model_fields.get(str(step))
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def _unknown_names(values: dict[str, Any], slugs: Iterable[str] | None) -> list[tuple[Place, str]]:
+    """Plug-ins that nobody registered and services that the catalogue does not know."""
+    found: list[tuple[Place, str]] = []
+    for kind, group, model in (("sources", "collectors", Source), ("receivers", "notifiers", Receiver)):
+        tables = values.get(kind)
+        for name, table in tables.items() if isinstance(tables, dict) else ():
+            if not isinstance(table, dict):
+                continue
+            wanted = table.get("type", name)
+            if isinstance(wanted, str) and wanted not in registry.names(group):
+                found.append(((kind, name, "type"), _stranger("plug-in", wanted, registry.names(group))))
+            # The rest belongs to the plug-in, but a near miss of one of our own keys would be lost silently.
+            found += [
+                ((kind, name, key), f"unknown setting; did you mean {near[0]}?")
+                for key in table.keys() - model.model_fields.keys()
+                if (near := get_close_matches(key, model.model_fields, n=1, cutoff=0.8))
+            ]
+    watch = values.get("watch")
+    if isinstance(watch, dict):
+        for key, group in (("classifier", "classifiers"), ("detector", "detectors")):
+            if isinstance(watch.get(key), str) and watch[key] not in registry.names(group):
+                found.append((("watch", key), _stranger("plug-in", watch[key], registry.names(group))))
+    known = set(slugs) if slugs is not None else None
+    if known is not None:
+        found += [
+            (place, _stranger("service", slug, sorted(known))) for place, slug in _named(values) if slug not in known
+        ]
+    return found
+
+
+def _named(values: dict[str, Any]) -> list[tuple[Place, str]]:
+    """Every place that names a service."""
+    named: list[tuple[Place, Any]] = []
+    watch, status, receivers = values.get("watch"), values.get("status"), values.get("receivers")
+    if isinstance(watch, dict) and isinstance(watch.get("services"), list):
+        named += [(("watch", "services"), slug) for slug in watch["services"]]
+    if isinstance(status, dict) and isinstance(status.get("pages"), dict):
+        named += [(("status", "pages", slug), slug) for slug in status["pages"]]
+    for name, table in receivers.items() if isinstance(receivers, dict) else ():
+        if isinstance(table, dict) and isinstance(table.get("services"), list):
+            named += [(("receivers", name, "services"), slug) for slug in table["services"]]
+    return [(place, slug) for place, slug in named if isinstance(slug, str) and slug != "*"]
+
+
+def _stranger(what: str, name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known[:20]) or 'none'}"
+    return f"no {what} {name!r}; {hint}"
