@@ -1,0 +1,78 @@
+"""Messages owed: which are due, which arrived, which were given up. The rules of what to do are the sender's."""
+
+# ruff: noqa: S608 - only our own column names are put into a statement; every value is bound
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
+
+from detector.domain import Notification
+from detector.store.codec import clean, maybe_text, to_text
+from detector.store.rows import NOTIFICATION_COLUMNS, notification_of
+
+Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]
+
+
+class Outbox:
+    """The notifications that a store owes; each method is one transaction or one look."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    def due(self, now: datetime, *, receiver: str | None = None, limit: int = 100) -> list[Notification]:
+        """What should be sent now, oldest first.
+
+        A message waits for the earlier ones of the same alert and receiver: nobody is told that an outage ended
+        before hearing that it began.
+        """
+        with self._transaction() as conn:
+            rows = conn.execute(
+                f"SELECT {NOTIFICATION_COLUMNS} FROM notifications AS n "
+                "WHERE sent_at IS NULL AND dead_at IS NULL AND (next_try_at IS NULL OR next_try_at <= :now) "
+                "AND (:receiver IS NULL OR receiver = :receiver) "
+                "AND NOT EXISTS (SELECT 1 FROM notifications AS e WHERE e.alert_key = n.alert_key "
+                "  AND e.receiver = n.receiver AND e.sequence < n.sequence AND e.sent_at IS NULL AND e.dead_at IS NULL "
+                "  AND e.next_try_at > :now) "
+                "ORDER BY sequence LIMIT :limit",
+                {"now": to_text(now), "receiver": receiver, "limit": limit},
+            ).fetchall()
+        return [notification_of(row) for row in rows]
+
+    def mark_started(self, notification_id: str) -> None:
+        """A try begins: written first, so that a try cut short by a crash is known as such."""
+        with self._transaction() as conn:
+            conn.execute(
+                "UPDATE notifications SET attempts = attempts + 1 WHERE id = ? AND sent_at IS NULL", (notification_id,)
+            )
+
+    def mark_sent(self, notification_id: str, reference: str | None, *, now: datetime) -> None:
+        """The receiver confirmed it."""
+        with self._transaction() as conn:
+            conn.execute(
+                "UPDATE notifications SET sent_at = ?, reference = ?, next_try_at = NULL WHERE id = ? "
+                "AND sent_at IS NULL",
+                (to_text(now), None if reference is None else clean(reference), notification_id),
+            )
+
+    def mark_failed(self, notification_id: str, error: str, next_try_at: datetime | None, *, now: datetime) -> None:
+        """The try failed: to be repeated at `next_try_at`, or given up where that is None."""
+        with self._transaction() as conn:
+            conn.execute(
+                "UPDATE notifications SET failed = ?, next_try_at = ?, dead_at = ? WHERE id = ? AND sent_at IS NULL",
+                (
+                    clean(error),
+                    maybe_text(next_try_at),
+                    to_text(now) if next_try_at is None else None,
+                    notification_id,
+                ),
+            )
+
+    def receivers(self) -> list[str]:
+        """Every receiver that is still owed something, also one no longer configured."""
+        with self._transaction() as conn:
+            rows = conn.execute(
+                "SELECT DISTINCT receiver FROM notifications WHERE sent_at IS NULL AND dead_at IS NULL ORDER BY 1"
+            ).fetchall()
+        return [row[0] for row in rows]

@@ -1,0 +1,331 @@
+"""Looking: every question the command line, the page and a restart ask, answered in domain values."""
+
+# ruff: noqa: S608 - only our own column names are put into a statement; every value is bound
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from detector.domain import (
+    Alert,
+    AlertState,
+    Coverage,
+    Decision,
+    Incident,
+    Judgement,
+    Level,
+    Mention,
+    Notification,
+    Official,
+    PageState,
+    Post,
+    Probabilities,
+    Silence,
+)
+from detector.store.codec import (
+    ALERT_COLUMNS,
+    POST_COLUMNS,
+    alert_of,
+    maybe_time,
+    post_of,
+    to_text,
+    to_time,
+)
+from detector.store.connection import store_errors
+from detector.store.rows import (
+    CHANGE_COLUMNS,
+    COVERAGE_COLUMNS,
+    DECISION_COLUMNS,
+    HOUR_COLUMNS,
+    INCIDENT_COLUMNS,
+    NOTIFICATION_COLUMNS,
+    SILENCE_COLUMNS,
+    change_of,
+    coverage_of,
+    decision_of,
+    hour_of,
+    incident_of,
+    notification_of,
+    silence_of,
+)
+from detector.store.values import AlertChange, Checkpoint, Feedback, HourTotal, SourceCounts
+
+# A page not read for this long says nothing about the present.
+STALE_AFTER = timedelta(minutes=30)
+
+_POST = ", ".join(f"p.{name}" for name in POST_COLUMNS.split(", "))
+
+
+class Reader:
+    """Questions to a database; never writes. Times given are aware, times returned are UTC.
+
+    Example:
+        >>> import tempfile
+        >>> from detector.domain import EPOCH
+        >>> from detector.store import Store, open_reader
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Store.open(f"{folder}/detector.db", now=EPOCH).close()
+        ...     with open_reader(f"{folder}/detector.db") as reader:
+        ...         reader.alerts()
+        []
+    """
+
+    def __init__(self, conn: sqlite3.Connection, path: Path) -> None:
+        self._conn = conn
+        self._path = path
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._conn.close()
+
+    @contextmanager
+    def _ask(self, sql: str, *values: Any) -> Iterator[sqlite3.Cursor]:
+        with store_errors(self._path):
+            yield self._conn.execute(sql, values)
+
+    def _all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._ask(sql, *values) as rows:
+            return rows.fetchall()
+
+    # posts and judgements
+
+    def posts(self, *, since: datetime | None = None, limit: int = 100) -> list[Post]:
+        """Posts seen at or after a time, in `Post.order`."""
+        rows = self._all(
+            f"SELECT {POST_COLUMNS} FROM posts WHERE seen_at >= ? ORDER BY seen_at, source, id LIMIT ?",
+            "" if since is None else to_text(since),
+            limit,
+        )
+        return [post_of(row) for row in rows]
+
+    def pending_posts(self) -> list[Post]:
+        """Posts stored but not yet judged, in `Post.order`: what a restart takes up first."""
+        rows = self._all(f"SELECT {POST_COLUMNS} FROM posts WHERE judged_at IS NULL")
+        # Sorted here, not by SQLite: its order of text is by bytes, Python's by code point, and one order must rule.
+        return sorted((post_of(row) for row in rows), key=lambda post: post.order)
+
+    def judgements_after(self, sequence: int) -> Iterator[tuple[int, Judgement]]:
+        """Every judgement recorded after `sequence`, with its number, in the order recorded."""
+        with self._ask(
+            f"SELECT {_POST}, j.sequence, j.service, m.matched, m.component, j.complaint, j.report, j.past, j.solo, "
+            "j.other, j.classifier FROM judgements j JOIN posts p ON p.source = j.source AND p.id = j.post_id "
+            "JOIN mentions m ON m.source = j.source AND m.post_id = j.post_id AND m.service = j.service "
+            "WHERE j.sequence > ? ORDER BY j.sequence",
+            sequence,
+        ) as rows:
+            for row in rows:
+                mention = Mention(post=post_of(row), service=row[13], matched=row[14], component=row[15])
+                yield row[12], Judgement(mention=mention, p=Probabilities(*row[16:21]), classifier=row[21])
+
+    def latest_checkpoint(self) -> Checkpoint | None:
+        """The newest saved state, None before the first."""
+        rows = self._all("SELECT state, sequence, at FROM checkpoints ORDER BY id DESC LIMIT 1")
+        return Checkpoint(state=json.loads(rows[0][0]), sequence=rows[0][1], at=to_time(rows[0][2])) if rows else None
+
+    def recorded_until(self) -> datetime | None:
+        """How far the pipeline's time had come at the last `record`."""
+        rows = self._all("SELECT value FROM meta WHERE key = 'recorded_until'")
+        return to_time(rows[0][0]) if rows else None
+
+    # alerts
+
+    def alerts(
+        self,
+        *,
+        service: str | None = None,
+        state: AlertState | None = None,
+        levels: Sequence[Level] = tuple(Level),
+        since: datetime | None = None,
+        limit: int = 1000,
+    ) -> list[Alert]:
+        """Alerts, newest first; `since` asks for those not over before that time."""
+        rows = self._all(
+            f"SELECT {ALERT_COLUMNS} FROM alerts WHERE service = coalesce(?, service) AND state = coalesce(?, state) "
+            f"AND level IN ({','.join('?' * len(levels))}) AND (ended_at IS NULL OR ended_at >= ?) "
+            "ORDER BY watch_at DESC, key LIMIT ?",
+            service,
+            None if state is None else state.value,
+            *(level.value for level in levels),
+            "" if since is None else to_text(since),
+            limit,
+        )
+        return [alert_of(row) for row in rows]
+
+    def alert(self, key: str) -> Alert | None:
+        """One alert with its estimate and quotes; None if there is none of that key."""
+        rows = self._all(f"SELECT {ALERT_COLUMNS} FROM alerts WHERE key = ?", key)
+        return alert_of(rows[0]) if rows else None
+
+    def alert_changes(self, key: str) -> list[AlertChange]:
+        """The life of an alert, step by step."""
+        rows = self._all(
+            f"SELECT {CHANGE_COLUMNS} FROM alert_changes WHERE alert_key = ? ORDER BY sequence",
+            key,
+        )
+        return [change_of(row) for row in rows]
+
+    def decisions(self, key: str) -> list[Decision]:
+        """Why each receiver was, or was not, told of an alert, in order."""
+        rows = self._all(
+            f"SELECT {DECISION_COLUMNS} FROM decisions WHERE alert_key = ? ORDER BY sequence",
+            key,
+        )
+        return [decision_of(row) for row in rows]
+
+    def notifications(self, key: str | None = None, *, limit: int = 1000) -> list[Notification]:
+        """Messages owed, sent and given up, newest first; of one alert if a key is given."""
+        rows = self._all(
+            f"SELECT {NOTIFICATION_COLUMNS} FROM notifications WHERE alert_key = coalesce(?, alert_key) "
+            "ORDER BY sequence DESC LIMIT ?",
+            key,
+            limit,
+        )
+        return [notification_of(row) for row in rows]
+
+    def dead_letters(self, *, limit: int = 1000) -> list[Notification]:
+        """Messages given up, newest first; `failed` says why."""
+        rows = self._all(
+            f"SELECT {NOTIFICATION_COLUMNS} FROM notifications WHERE dead_at IS NOT NULL "
+            "ORDER BY sequence DESC LIMIT ?",
+            limit,
+        )
+        return [notification_of(row) for row in rows]
+
+    def silences(self, *, now: datetime | None = None) -> list[Silence]:
+        """Silences by their start; with `now`, only those that hold or are still to come."""
+        rows = self._all(
+            f"SELECT {SILENCE_COLUMNS} FROM silences WHERE ends_at > ? ORDER BY starts_at, id",
+            "" if now is None else to_text(now),
+        )
+        return [silence_of(row) for row in rows]
+
+    def feedback(self, key: str | None = None) -> list[Feedback]:
+        """What people said of alerts, oldest first."""
+        rows = self._all(
+            "SELECT alert_key, real, at, comment FROM feedback WHERE alert_key = coalesce(?, alert_key) "
+            "ORDER BY sequence",
+            key,
+        )
+        return [Feedback(alert_key=row[0], real=bool(row[1]), at=to_time(row[2]), comment=row[3]) for row in rows]
+
+    # the official record
+
+    def incidents(self, *, service: str | None = None, since: datetime | None = None) -> list[Incident]:
+        """The provider's incidents with their updates, oldest first."""
+        rows = self._all(
+            f"SELECT {INCIDENT_COLUMNS} FROM incidents WHERE service = coalesce(?, service) "
+            "AND first_posted_at >= ? ORDER BY first_posted_at, service, id",
+            service,
+            "" if since is None else to_text(since),
+        )
+        return [self._incident(row) for row in rows]
+
+    def _incident(self, row: Sequence[Any]) -> Incident:
+        updates = self._all(
+            "SELECT at, status, text, first_seen_at FROM incident_updates WHERE service = ? AND incident_id = ? "
+            "ORDER BY at, rowid",
+            row[0],
+            row[1],
+        )
+        return incident_of(row, updates)
+
+    def official(self, service: str, at: datetime) -> Official | None:
+        """The provider's word as we knew it at a time (`protocols.OfficialRecord`); None where no page was ever read.
+
+        A page last read more than half an hour before is unknown.
+        """
+        rows = self._all(
+            "SELECT last_at, state, description, incidents FROM status_readings WHERE service = ? AND from_at <= ? "
+            "ORDER BY from_at DESC, sequence DESC LIMIT 1",
+            service,
+            to_text(at),
+        )
+        if not rows:
+            return None
+        checked_at = min(to_time(rows[0][0]), at)
+        if at - checked_at > STALE_AFTER:
+            return Official(state=PageState.UNKNOWN, checked_at=checked_at, description="not read since")
+        incident = None
+        if shown := [one["id"] for one in json.loads(rows[0][3])]:
+            found = self._all(
+                f"SELECT {INCIDENT_COLUMNS} FROM incidents WHERE service = ? AND id IN "
+                f"({','.join('?' * len(shown))}) ORDER BY first_posted_at DESC, id LIMIT 1",
+                service,
+                *shown,
+            )
+            incident = self._incident(found[0]) if found else None
+        return Official(state=PageState(rows[0][1]), checked_at=checked_at, description=rows[0][2], incident=incident)
+
+    def page_history(
+        self, service: str, *, since: datetime | None = None
+    ) -> list[tuple[datetime, datetime, PageState, str]]:
+        """What a page showed: from when, last read when, state and words; oldest first."""
+        rows = self._all(
+            "SELECT from_at, last_at, state, description FROM status_readings WHERE service = ? AND last_at >= ? "
+            "ORDER BY from_at, sequence",
+            service,
+            "" if since is None else to_text(since),
+        )
+        return [(to_time(row[0]), to_time(row[1]), PageState(row[2]), row[3]) for row in rows]
+
+    # sources and totals
+
+    def coverage(self, source: str | None = None, *, since: datetime | None = None) -> list[Coverage]:
+        """Spans that reach past `since`, in the order they were noted."""
+        rows = self._all(
+            f"SELECT {COVERAGE_COLUMNS} FROM coverage "
+            "WHERE source = coalesce(?, source) AND to_at >= ? ORDER BY sequence",
+            source,
+            "" if since is None else to_text(since),
+        )
+        return [coverage_of(row) for row in rows]
+
+    def cursor(self, source: str) -> str | None:
+        """Where a collector goes on; None before its first answer."""
+        rows = self._all("SELECT cursor FROM cursors WHERE source = ?", source)
+        return rows[0][0] if rows else None
+
+    def sources(self) -> list[SourceCounts]:
+        """What became of everything each source brought, by name."""
+        outcomes: dict[str, dict[tuple[str, str], int]] = {}
+        for source, outcome, reason, total in self._all(
+            "SELECT source, outcome, reason, total FROM counters ORDER BY source, outcome, reason"
+        ):
+            outcomes.setdefault(source, {})[outcome, reason] = total
+        polls = {row[0]: row[1:] for row in self._all("SELECT source, cursor, polled_at FROM cursors")}
+        return [
+            SourceCounts(
+                source=source,
+                accepted=outcomes.get(source, {}).get(("accepted", ""), 0),
+                duplicate=outcomes.get(source, {}).get(("duplicate", ""), 0),
+                rejected=tuple(
+                    (reason, total)
+                    for (outcome, reason), total in outcomes.get(source, {}).items()
+                    if outcome == "rejected"
+                ),
+                cursor=polls.get(source, (None, None))[0],
+                polled_at=maybe_time(polls.get(source, (None, None))[1]),
+            )
+            for source in sorted(outcomes.keys() | polls.keys())
+        ]
+
+    def hours(self, service: str, *, since: datetime, until: datetime) -> list[HourTotal]:
+        """Totals of the hours that begin in [since, until), by hour and source, as of the last `rollup`."""
+        rows = self._all(
+            f"SELECT {HOUR_COLUMNS} FROM hourly WHERE service = ? AND hour >= ? AND hour < ? ORDER BY hour, source",
+            service,
+            to_text(since),
+            to_text(until),
+        )
+        return [hour_of(row) for row in rows]

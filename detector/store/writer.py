@@ -1,0 +1,335 @@
+"""The one writer: a few verbs, each a single transaction that is on the disk when it returns."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from detector.domain import (
+    Alert,
+    Coverage,
+    Decision,
+    Incident,
+    Judgement,
+    Notification,
+    Post,
+    Reason,
+    Silence,
+    StatusReading,
+)
+from detector.errors import StoreError
+from detector.store import ingest, journal, official, upkeep
+from detector.store.codec import clean, to_text
+from detector.store.connection import check_quickly, connect_reader, connect_writer, store_errors
+from detector.store.lock import WriterLock
+from detector.store.outbox import Outbox
+from detector.store.reader import Reader
+from detector.store.schema import APPLICATION_ID, judge_schema, migrations
+from detector.store.values import Checkpoint, Feedback, Forgotten
+
+_SLICE = 5000
+
+
+def open_reader(path: Path | str) -> Reader:
+    """Look at a database, beside a running daemon or without one.
+
+    Raises:
+        StoreError: there is none, it is damaged, or it is another program's.
+    """
+    path = Path(path)
+    conn = connect_reader(path)
+    try:
+        with store_errors(path):
+            ours = judge_schema(conn, str(path))
+        if not ours:
+            raise StoreError(f"{path}: an empty database; run `detector watch` first")
+    except BaseException:
+        conn.close()
+        raise
+    return Reader(conn, path)
+
+
+class Store:
+    """The database as its one writer sees it. Every method raises `StoreError` and then has changed nothing.
+
+    Attributes:
+        read: the questions of `Reader`, answered on this connection, so including what was just written.
+        outbox: the messages owed.
+
+    Example:
+        >>> import tempfile
+        >>> from detector.domain import EPOCH, Post
+        >>> post = Post(source="s", id="1", created_at=EPOCH, seen_at=EPOCH, text="the login page is down")
+        >>> with tempfile.TemporaryDirectory() as folder, Store.open(f"{folder}/detector.db", now=EPOCH) as store:
+        ...     new = store.add_posts("s", [post, post], "cursor-1", (), (), now=EPOCH)
+        ...     len(new), store.read.sources()[0].duplicate
+        (1, 1)
+    """
+
+    def __init__(self, conn: sqlite3.Connection, path: Path, lock: WriterLock) -> None:
+        self._conn = conn
+        self._path = path
+        self._lock = lock
+        self._busy = RLock()
+        self.read = Reader(conn, path)
+        self.outbox = Outbox(self._transaction)
+        self._forgotten = frozenset(
+            row[0]
+            for row in conn.execute(
+                "SELECT id FROM posts WHERE forgotten_at IS NOT NULL AND id > 'forgotten-' AND id < 'forgotten.'"
+            )
+        )
+
+    @classmethod
+    def open(cls, path: Path | str, *, now: datetime) -> Store:
+        """Take the database as its only writer, making or upgrading it where needed.
+
+        Raises:
+            StoreInUseError: another process writes to it.
+            StoreError: it is damaged, another program's, of a newer release, or not writable.
+        """
+        path = Path(path)
+        lock = WriterLock(path)
+        lock.acquire()
+        try:
+            conn = connect_writer(path)
+            try:
+                check_quickly(conn, path)
+                with store_errors(path):
+                    _upgrade(conn, path, now=now)
+                    return cls(conn, path, lock)
+            except BaseException:
+                conn.close()
+                raise
+        except BaseException:
+            lock.release()
+            raise
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the database back; a second call does nothing."""
+        with self._busy:
+            self._conn.close()
+            self._lock.release()
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._path
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing. IMMEDIATE: a deferred one would fail at its first write without waiting for its turn."""
+        with self._busy, store_errors(self._path):
+            self._conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._conn
+                self._conn.execute("COMMIT")
+            except BaseException:
+                # Some errors (a full disk among them) have ended the transaction already.
+                if self._conn.in_transaction:
+                    self._conn.execute("ROLLBACK")
+                raise
+
+    # posts and what the pipeline made of them
+
+    def add_posts(
+        self,
+        source: str,
+        posts: Iterable[Post],
+        cursor: str | None,
+        gaps: Sequence[Coverage] = (),
+        rejected: Sequence[tuple[str, int]] = (),
+        *,
+        now: datetime,
+    ) -> list[Post]:
+        """Store what one poll brought, with its cursor, gaps and counts; returns the posts that are new, as stored.
+
+        A cursor of None leaves the one before in its place. A post that was forgotten stays forgotten.
+        """
+        with self._transaction() as conn:
+            return ingest.add_posts(conn, source, posts, cursor, gaps, rejected, now=now, forgotten=self._forgotten)
+
+    def add_coverage(self, spans: Iterable[Coverage]) -> None:
+        """Note what was, or was not, heard."""
+        with self._transaction() as conn:
+            for span in spans:
+                ingest.add_coverage(conn, span)
+
+    def record(
+        self,
+        *,
+        now: datetime,
+        judged: Iterable[Post] = (),
+        judgements: Iterable[Judgement] = (),
+        alerts: Iterable[tuple[Alert, Reason]] = (),
+        decisions: Iterable[Decision] = (),
+        notifications: Iterable[Notification] = (),
+        checkpoint: dict[str, Any] | None = None,
+    ) -> int:
+        """Write one step of the pipeline; returns the number of the last judgement.
+
+        Args:
+            now: the pipeline's time after the step.
+            judged: the posts fed in this step, also those that name no service; already stored by `add_posts`.
+            judgements: of posts already stored.
+            alerts: each change, in order, with its reason.
+            notifications: messages now owed; they are in `outbox` when this returns.
+            checkpoint: the pipeline's state after the step, if it is time to save one.
+        """
+        with self._transaction() as conn:
+            journal.add_judgements(conn, judgements, now=now)
+            journal.mark_judged(conn, judged, now=now)
+            for alert, reason in alerts:
+                journal.add_alert_change(conn, alert, reason)
+            for decision in decisions:
+                journal.add_decision(conn, decision)
+            for notification in notifications:
+                journal.add_notification(conn, notification)
+            sequence = journal.last_sequence(conn)
+            if checkpoint is not None:
+                journal.add_checkpoint(conn, checkpoint, sequence, at=now)
+            journal.set_meta(conn, "recorded_until", to_text(now))
+            return sequence
+
+    def save_checkpoint(self, state: dict[str, Any], sequence: int, *, now: datetime) -> None:
+        """Keep the pipeline's state after it took in every judgement up to `sequence`."""
+        with self._transaction() as conn:
+            journal.add_checkpoint(conn, state, sequence, at=now)
+
+    def pending_posts(self) -> list[Post]:
+        """`Reader.pending_posts`."""
+        return self.read.pending_posts()
+
+    def judgements_after(self, sequence: int) -> Iterator[tuple[int, Judgement]]:
+        """`Reader.judgements_after`."""
+        return self.read.judgements_after(sequence)
+
+    def latest_checkpoint(self) -> Checkpoint | None:
+        """`Reader.latest_checkpoint`."""
+        return self.read.latest_checkpoint()
+
+    # the official record
+
+    def add_reading(self, reading: StatusReading) -> None:
+        """Take in one look at a page, with the incidents it shows; `reading.at` is when we first saw what is new."""
+        with self._transaction() as conn:
+            official.add_reading(conn, reading)
+
+    def add_incidents(self, incidents: Iterable[Incident], *, now: datetime) -> None:
+        """Take in incidents from elsewhere; one without `first_seen_at` was first seen now."""
+        with self._transaction() as conn:
+            for incident in incidents:
+                official.upsert_incident(conn, incident, now=now)
+
+    # what people ask of it
+
+    def add_silence(self, silence: Silence) -> None:
+        """Begin a silence, or change the one with the same id."""
+        with self._transaction() as conn:
+            conn.execute(
+                "INSERT INTO silences (id, service, starts_at, ends_at, comment) VALUES (?,?,?,?,?) ON CONFLICT "
+                "DO UPDATE SET service = excluded.service, starts_at = excluded.starts_at, "
+                "ends_at = excluded.ends_at, comment = excluded.comment",
+                (
+                    silence.id,
+                    silence.service,
+                    to_text(silence.starts_at),
+                    to_text(silence.ends_at),
+                    clean(silence.comment),
+                ),
+            )
+
+    def expire_silence(self, silence_id: str, *, now: datetime) -> bool:
+        """End a silence now; False if none of that id was running or to come."""
+        with self._transaction() as conn:
+            at = to_text(now)
+            return bool(
+                conn.execute(
+                    "UPDATE silences SET ends_at = ? WHERE id = ? AND ends_at > ?", (at, silence_id, at)
+                ).rowcount
+            )
+
+    def add_feedback(self, feedback: Feedback) -> None:
+        """Keep a person's word on an alert.
+
+        Raises:
+            StoreError: there is no such alert.
+        """
+        if self.read.alert(feedback.alert_key) is None:
+            raise StoreError(f"{self._path}: no alert {feedback.alert_key!r}; `detector alerts` lists them")
+        with self._transaction() as conn:
+            conn.execute(
+                "INSERT INTO feedback (alert_key, real, at, comment) VALUES (?,?,?,?)",
+                (feedback.alert_key, int(feedback.real), to_text(feedback.at), clean(feedback.comment)),
+            )
+
+    # upkeep
+
+    def rollup(self) -> int:
+        """Bring the hourly totals up to the last judgement; returns how many were written."""
+        with self._transaction() as conn:
+            return upkeep.roll_up(conn)
+
+    def forget_older_than(self, before: datetime, *, now: datetime) -> Forgotten:
+        """Empty text, author and address of every judged post seen before a time, and old quotes; counts stay."""
+        done = 0
+        while True:
+            # Slice by slice, so that posts and alerts never wait long behind it.
+            with self._transaction() as conn:
+                emptied = upkeep.empty_texts_before(conn, before, now=now, limit=_SLICE)
+            done += emptied
+            if emptied < _SLICE:
+                break
+        with self._transaction() as conn:
+            upkeep.empty_quotes_before(conn, before)
+        return Forgotten(posts=done, purged=self._purge())
+
+    def forget_post(self, source: str, post_id: str, *, now: datetime) -> Forgotten:
+        """Remove what one post said, everywhere; it is not taken in again."""
+        return self._forget([(source, post_id)], now=now)
+
+    def forget_author(self, author: str, *, now: datetime) -> Forgotten:
+        """Remove what the holder of a keyed hash wrote, everywhere; those posts are not taken in again."""
+        with self._transaction() as conn:
+            keys = upkeep.keys_of_author(conn, author)
+        return self._forget(keys, now=now)
+
+    def _forget(self, keys: Sequence[tuple[str, str]], *, now: datetime) -> Forgotten:
+        with self._transaction() as conn:
+            done = upkeep.forget_posts(conn, keys, now=now)
+        self._forgotten |= {ingest.forgotten_id(clean(source), clean(post_id)) for source, post_id in keys}
+        return Forgotten(posts=done, purged=self._purge())
+
+    def _purge(self) -> bool:
+        """Empty the write-ahead log: what was deleted would otherwise stay readable in it."""
+        with self._busy, store_errors(self._path):
+            return not self._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+
+
+def _upgrade(conn: sqlite3.Connection, path: Path, *, now: datetime) -> None:
+    """Apply what is missing of the schema, in one transaction: killed in the middle, nothing has happened."""
+    from sqlite_utils import Database
+
+    fresh = not judge_schema(conn, str(path))
+    steps = migrations()
+    database = Database(conn, recursive_triggers=False, execute_plugins=False)
+    if not fresh and not steps.pending(database):
+        return
+    conn.execute("BEGIN IMMEDIATE")
+    with database.atomic():  # a savepoint, as are the steps' own: the outer transaction decides
+        steps.apply(database)
+        if fresh:
+            conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            journal.set_meta(conn, "created_at", to_text(now))
+    conn.execute("COMMIT")
