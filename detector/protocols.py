@@ -11,6 +11,7 @@ from detector.domain import (
     Coverage,
     Estimate,
     Judgement,
+    Level,
     Mention,
     Notification,
     Official,
@@ -96,6 +97,10 @@ class Classifier(Protocol):
     def name(self) -> str:
         """`name@artifact-hash`."""
 
+    @property
+    def prior(self) -> float:
+        """Share of *now* among the labels, the prior at which its probabilities stand (the manifest states it)."""
+
     def judge(self, mentions: Sequence[Mention]) -> list[Judgement]:
         """One judgement a mention, in order; never depends on the other mentions of the call."""
 
@@ -105,18 +110,21 @@ class Signal:
     """A detector's word on one service at one moment.
 
     Attributes:
-        kind: `rise` (a window argues; `estimate.score` says how strongly) or `close`.
-        at: event or clock time, never the time of the call.
+        level: how far the argument carries; None means the episode is over.
+        at: `seen_at` of the post that argued, or a fixed moment between posts; never the time of the call.
+        estimate: the argument; None when the episode is over.
+        corroborated: a news or third-person report was needed to reach the level.
     """
 
-    kind: str
+    level: Level | None
     at: datetime
     estimate: Estimate | None = None
+    corroborated: bool = False
 
 
 @runtime_checkable
 class Detector(Protocol):
-    """Follows one service. Group `detector.detectors`, a callable `(service, budget) -> Detector`.
+    """Follows one service. Group `detector.detectors`, a callable `(service: Service, budget: Budget, prior: float) -> Detector`.
 
     State changes only at posts and at fixed moments between them, so how often it is called changes nothing.
     """

@@ -1,0 +1,211 @@
+"""How many complaints this hour of the week usually brings: a shrunk, seasonal gamma-Poisson baseline.
+
+rate(t) = level * shape(hour of week), interpolated between the hours' middles. The shape shrinks to the product of an
+hour-of-day and a day-of-week profile, and these to flat, with prior strengths counted in complaints (empirical Bayes:
+Gelman et al., Bayesian Data Analysis, section 2.7; seasonal negative binomial surveillance: Noufaily et al.,
+Statistics in Medicine 2013). Surges are clipped before they are learned, hours with an alert or without coverage are
+not learned at all, and a shift of the whole level is caught by comparing a day with its expectation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import exp, floor, sqrt
+from typing import Any, ClassVar
+
+WEEK = 168
+_HOUR_KEEP = 0.5 ** (1.0 / 72.0)  # the level's half-life: 3 days
+_DAY_KEEP = exp(-1.0 / 24.0)
+_FAST_KEEP = exp(-1.0 / 4.0)
+_WEEK_KEEP = 0.85
+_K_HOUR, _K_DAY = 20.0, 5.0  # prior strengths, in complaints
+_SHAPE_AFTER = 36.0  # hours: before that the level is too unsure to divide by
+PHI_PRIOR, PHI_FLOOR = 0.12, 0.02
+
+
+def _flat(size: int) -> list[float]:
+    return [0.0] * size
+
+
+@dataclass(slots=True)
+class Baseline:
+    """The usual rate of one service, learned hour by hour.
+
+    Attributes:
+        prior_rate: complaints an hour before anything is known.
+        prior_hours: how many hours of data that prior is worth.
+        local_hour: maps an hour since Monday 1970-01-05 00:00 UTC to the hour of the users' week.
+        learned: covered, alert-free hours so far.
+        total: complaints learned so far.
+    """
+
+    prior_rate: float = 0.3
+    prior_hours: float = 7.2
+    local_hour: Callable[[int], int] = lambda hour: hour % WEEK
+    learned: float = 0.0
+    total: float = 0.0
+    level_count: float = 0.0
+    level_hours: float = 0.0
+    day_count: float = 0.0
+    day_expected: float = 0.0
+    fast_count: float = 0.0
+    fast_expected: float = 0.0
+    spread: float = 0.0
+    spread_weight: float = 0.0
+    counts: list[float] = field(default_factory=lambda: _flat(WEEK))
+    exposure: list[float] = field(default_factory=lambda: _flat(WEEK))
+    hour_counts: list[float] = field(default_factory=lambda: _flat(24))
+    hour_exposure: list[float] = field(default_factory=lambda: _flat(24))
+    day_counts: list[float] = field(default_factory=lambda: _flat(7))
+    day_exposure: list[float] = field(default_factory=lambda: _flat(7))
+    shape: list[float] = field(default_factory=lambda: [1.0] * WEEK)
+    dirty: bool = False
+
+    def __post_init__(self) -> None:
+        """Start the level from the prior."""
+        if not self.level_hours:
+            self.level_count = self.prior_rate * self.prior_hours
+            self.level_hours = self.prior_hours
+
+    @property
+    def level(self) -> float:
+        """Complaints an hour at a flat shape."""
+        return (self.level_count + 0.2) / (self.level_hours + 0.2)
+
+    @property
+    def phi(self) -> float:
+        """Overdispersion of hourly counts beyond Poisson: variance = mu + phi mu^2."""
+        return max(PHI_FLOOR, min((self.spread + PHI_PRIOR * 30.0) / (self.spread_weight + 30.0), 3.0))
+
+    def rate(self, at: float) -> float:
+        """Complaints a minute at `at` (minutes since the epoch)."""
+        hour = floor(at / 60.0)
+        x = at / 60.0 - hour - 0.5
+        other = hour + 1 if x > 0 else hour - 1
+        share = abs(x)
+        here, there = self.shape[self.local_hour(hour)], self.shape[self.local_hour(other)]
+        return max(self.level * ((1.0 - share) * here + share * there) / 60.0, 1e-7)
+
+    def expected(self, start: float, end: float) -> float:
+        """Integral of the rate over [start, end] minutes; exact, as the rate is linear between the hours' middles."""
+        if end <= start:
+            return 0.0
+        total, at = 0.0, start
+        while at < end:
+            step = min(end, (floor((at + 30.0) / 60.0) + 1) * 60.0 - 30.0)
+            total += self.rate((at + step) / 2.0) * (step - at)
+            at = step
+        return total
+
+    def variance(self, at: float) -> float:
+        """Relative posterior variance of the rate at `at`: how little we know."""
+        here = self.counts[self.local_hour(floor(at / 60.0))]
+        return 1.0 / (self.level_count + 0.5) + 1.0 / (here + 21.0)
+
+    def learn(self, hour: int, count: float, exposure: float) -> None:
+        """Take in one hour: `count` complaints over `exposure` (0 to 1) of covered, alert-free time."""
+        if exposure > 0.2:
+            self._learn(self.local_hour(hour), count, exposure)
+        if hour % 24 == 23 and self.dirty:
+            self._reshape()
+
+    def learn_quiet(self, first: int, end: int) -> None:
+        """Take in the fully covered hours [first, end) without a single complaint; the same as `learn` each."""
+        for hour in range(first, end):
+            self.learn(hour, 0.0, 1.0)
+
+    def _learn(self, slot: int, count: float, exposure: float) -> None:
+        level = self.level
+        mu = level * self.shape[slot] * exposure
+        ceiling = mu + 3.0 * sqrt(mu + self.phi * mu * mu) + 2.0
+        clipped = min(count, ceiling) if self.learned > 24.0 else count
+        self._learn_spread(mu, clipped)
+        self.level_count = self.level_count * _HOUR_KEEP + clipped
+        self.level_hours = self.level_hours * _HOUR_KEEP + self.shape[slot] * exposure
+        self.learned += exposure
+        self.total += clipped
+        self.day_count = self.day_count * _DAY_KEEP + count
+        self.day_expected = self.day_expected * _DAY_KEEP + mu
+        self.fast_count = self.fast_count * _FAST_KEEP + count
+        self.fast_expected = self.fast_expected * _FAST_KEEP + mu
+        self._follow_shift(level)
+        if self.learned < _SHAPE_AFTER:
+            return
+        keep = _WEEK_KEEP if self.exposure[slot] else 1.0
+        self.counts[slot] = self.counts[slot] * keep + clipped
+        self.exposure[slot] = self.exposure[slot] * keep + level * exposure
+        hour, day = slot % 24, slot // 24
+        daily = _WEEK_KEEP ** (1.0 / 7.0)
+        hourly = _WEEK_KEEP ** (1.0 / 24.0)
+        by_hour = (self.hour_counts[hour] + _K_DAY) / (self.hour_exposure[hour] + _K_DAY)
+        by_day = (self.day_counts[day] + 4 * _K_DAY) / (self.day_exposure[day] + 4 * _K_DAY)
+        self.hour_counts[hour] = self.hour_counts[hour] * daily + clipped
+        self.hour_exposure[hour] = self.hour_exposure[hour] * daily + level * exposure * by_day
+        self.day_counts[day] = self.day_counts[day] * hourly + clipped
+        self.day_exposure[day] = self.day_exposure[day] * hourly + level * exposure * by_hour
+        # Without complaints the profile drifts so slowly that a weekly refresh (by the next one) is enough.
+        self.dirty = self.dirty or clipped > 0.0
+
+    def _learn_spread(self, mu: float, count: float) -> None:
+        if mu >= 0.5 and self.learned > _SHAPE_AFTER:
+            excess = min((count - mu) ** 2, 9.0 * (mu + self.phi * mu * mu)) - mu
+            self.spread = self.spread * _HOUR_KEEP**0.2 + excess
+            self.spread_weight = self.spread_weight * _HOUR_KEEP**0.2 + mu * mu
+
+    def _follow_shift(self, level: float) -> None:
+        """A day at under a third of its expectation, or some hours at an eighth: the stream has shrunk; follow it."""
+        if self.day_expected >= 8.0 and self.day_count < self.day_expected / 3.0:
+            self.reset(level * (self.day_count + 0.5) / self.day_expected, hours=12.0)
+        elif self.fast_expected >= 30.0 and self.fast_count < self.fast_expected / 8.0:
+            self.reset(level * (self.fast_count + 0.5) / self.fast_expected, hours=6.0)
+
+    def reset(self, rate: float, *, hours: float) -> None:
+        """Take `rate` complaints an hour as the new level, worth `hours` of data; the shape is kept."""
+        self.level_count = rate * hours
+        self.level_hours = hours
+        self.day_count = self.day_expected = self.fast_count = self.fast_expected = 0.0
+
+    def _reshape(self) -> None:
+        by_hour = [
+            (count + _K_DAY) / (seen + _K_DAY) for count, seen in zip(self.hour_counts, self.hour_exposure, strict=True)
+        ]
+        by_day = [
+            (count + 4 * _K_DAY) / (seen + 4 * _K_DAY)
+            for count, seen in zip(self.day_counts, self.day_exposure, strict=True)
+        ]
+        for slot in range(WEEK):
+            profile = max(by_hour[slot % 24] * by_day[slot // 24], 0.02)
+            self.shape[slot] = (self.counts[slot] + _K_HOUR) / (self.exposure[slot] + _K_HOUR / profile)
+        self.dirty = False
+
+    STATE: ClassVar[tuple[str, ...]] = (
+        "learned",
+        "total",
+        "level_count",
+        "level_hours",
+        "day_count",
+        "day_expected",
+        "fast_count",
+        "fast_expected",
+        "spread",
+        "spread_weight",
+        "counts",
+        "exposure",
+        "hour_counts",
+        "hour_exposure",
+        "day_counts",
+        "day_exposure",
+        "shape",
+        "dirty",
+    )
+
+    def dump(self) -> dict[str, Any]:
+        """The learned part as JSON-compatible values."""
+        return {name: list(value) if isinstance(value := getattr(self, name), list) else value for name in self.STATE}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over a dumped state."""
+        for name in self.STATE:
+            value = state[name]
+            setattr(self, name, list(value) if isinstance(value, list) else value)

@@ -1,0 +1,389 @@
+"""The event-time negative-binomial scan: how rare is the densest recent window of complaining people?
+
+At every accepted post it looks back over windows that start at earlier posts, compares the people in each with what
+the hour usually brings, and converts the rarest into S = -ln(clusters at least as dense a month, by chance):
+
+    S = -ln( rate * month * P[NB(mu, kappa) >= people after the first] )
+
+A window is conditioned on its first post, so the first term is how often such a window starts. One global threshold
+on S serves services of any volume (`../shared/DETECTION.md` section 1; scan statistics: Glaz, Naus and Wallenstein,
+2001; negative binomial surveillance: Hoehle and Paul, CSDA 2008). State changes only at posts and at whole minutes,
+never at calls, so batching changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import exp, floor, log
+
+from detector.detect.baseline import Baseline
+from detector.detect.closing import Closing
+from detector.detect.dedupe import Votes, text_key
+from detector.detect.localtime import hour_of_week
+from detector.detect.negbin import MONTH_MINUTES, divergence, log_tail
+from detector.detect.state import dump_scan, load_scan
+from detector.detect.weights import ComplaintShare, WeightScale, posterior, weight
+from detector.detect.windows import Start, Starts
+from detector.domain import (
+    Budget,
+    Coverage,
+    CoverageState,
+    Estimate,
+    Judgement,
+    Level,
+    Service,
+    from_minutes,
+    to_minutes,
+)
+from detector.protocols import Signal
+
+# The scan looks at many overlapping windows, so chance exceeds S more often than e^-S a month; this offset was
+# measured on synthetic quiet streams (`../shared/DETECTION.md` section 1, held-out seeds) and is added to every
+# threshold and taken off every printed return period.
+MULTIPLICITY = 3.0
+WATCH_BELOW = 3.0  # nats under the threshold at which a watch begins
+WATCH_MINUTES = 60.0  # a watch that does not grow is forgotten
+LATE_MINUTES = 60.0  # an older post is stored and judged but not counted
+TAU = 60.0  # minutes: memory of the local level
+ACCEPT = 0.25  # weights below only feed the baseline
+MUTE_EXPECTED = 12.0  # mentions an hour; chance leaves such an hour empty once in e^12 hours
+HOUR_LAG = 60.0  # minutes after its end at which an hour is learned: late posts have arrived
+
+
+@dataclass(slots=True)
+class Episode:
+    """An open watch or alert.
+
+    Attributes:
+        seen: minute at which it was last confirmed, by the order in which posts became known.
+        start: the window's first post (a copy; later posts may be inserted before it).
+        told: people and score when the last signal went out.
+    """
+
+    level: Level
+    seen: float
+    start: Start
+    told_people: float
+    told_score: float
+    closing: Closing | None = None
+    total: float = 0.0
+
+
+class ScanDetector:
+    """One service's detector; see `detector.protocols.Detector`."""
+
+    def __init__(self, service: Service, budget: Budget, prior: float) -> None:
+        """Follow `service`; `prior` is the share of complaints at which the classifier's probabilities stand."""
+        self.service = service.slug
+        self.prior = prior
+        self.threshold = MULTIPLICITY - log(budget.per_month)
+        local = hour_of_week(service.timezone)
+        rate = service.rate
+        self.known = rate is not None
+        self.people = Baseline(local_hour=local) if rate is None else Baseline(rate, 24.0, local)
+        self.talk = Baseline(prior_rate=1.0, local_hour=local)
+        self.share = ComplaintShare()
+        self.scale = WeightScale()
+        self.votes = Votes()
+        self.starts = Starts()
+        self.episode: Episode | None = None
+        self.clock: float | None = None  # whole minutes, in the order in which posts become known
+        self.frontier = 0.0  # event time of the newest accepted or other mention
+        self.next_hour = 0
+        self.pending: dict[int, list[float]] = {}  # hour -> [people, chatter]
+        self.skipped: set[int] = set()
+        self.blind: list[tuple[float, float]] = []
+        self.index = self.voters = self.reports = self.late = 0
+        self.expected = self.talk_expected = self.total = self.chatter = 0.0
+        self.local_count = self.local_expected = 0.0
+        self.by_source: dict[str, float] = {}
+
+    @property
+    def learning(self) -> bool:
+        """A full day for a stream with complaints in it, three for a silent one; half of it where the rate is known."""
+        need = 24.0 if self.people.total >= 20.0 else 72.0
+        return self.people.learned < (need / 2.0 if self.known else need)
+
+    def observe(self, judgement: Judgement) -> Sequence[Signal]:
+        """Take one judged mention; posts come in the order in which they became known."""
+        post = judgement.mention.post
+        known = to_minutes(post.seen_at)
+        signals = self._advance(known)
+        at = min(known, to_minutes(post.created_at))
+        if known - at > LATE_MINUTES:
+            self.late += 1
+            return signals
+        if post.official:
+            return signals
+        p = judgement.p
+        after = posterior(p.complaint, self.prior, self.share.value)
+        alerting = self._alerting
+        if not alerting:
+            self.share.learn(after)
+        self._move(at)
+        w = weight(after)
+        slot = self.pending.setdefault(floor(at / 60.0), [0.0, 0.0])
+        slot[1] += 1.0 - after
+        self.chatter += 1.0 - after
+        for start in self.starts.kept:
+            if start.at > at:
+                start.chatter += 1.0 - after
+        if w < 0.02 and p.report < 0.5:
+            return signals
+        accepted = w >= ACCEPT
+        kind = "a:" if accepted else "f:"
+        author = f"{kind}{post.source}/{post.author or post.id}"
+        copied = text_key(post.text, judgement.mention.matched)
+        if not self.votes.fresh(at, author, copied and kind + copied):
+            return signals
+        slot[0] += w
+        voter = p.complaint >= 0.5
+        report = not voter and p.now >= 0.5
+        self._count(at, w, voter=voter, report=report, keep=accepted)
+        if accepted:
+            self.scale.learn(w)
+            self.by_source[post.source] = self.by_source.get(post.source, 0.0) * 0.9 + w
+        if not (accepted or report):
+            return signals
+        argued = self._argue(post.seen_at, known, w)
+        return [*signals, argued] if argued else signals
+
+    def advance(self, now: datetime) -> Sequence[Signal]:
+        """Let time pass up to `now`."""
+        return self._advance(to_minutes(now))
+
+    def hear(self, coverage: Coverage) -> None:
+        """Remember a span in which nothing could be heard: it is neither learned nor taken for calm."""
+        if coverage.state is not CoverageState.OK:
+            span = (to_minutes(coverage.from_at), to_minutes(coverage.to_at))
+            self.blind = [*(known for known in self.blind if known[1] > span[0] - 1440.0), span]
+
+    @property
+    def _alerting(self) -> bool:
+        return self.episode is not None and self.episode.closing is not None
+
+    # -- time ------------------------------------------------------------------------------------------------------
+
+    def _advance(self, known: float) -> list[Signal]:
+        minute = float(floor(known))
+        if self.clock is None:
+            self.clock, self.next_hour = minute, floor(minute / 60.0)
+            return []
+        signals: list[Signal] = []
+        while self.clock < minute:
+            if self.episode is None:
+                self.clock = minute
+            else:
+                self.clock += 1.0
+                signals += self._minute(self.clock)
+            self._learn_hours()
+        return signals
+
+    def _minute(self, minute: float) -> list[Signal]:
+        """One minute of an open episode ends."""
+        episode = self.episode
+        if episode is None or self._was_blind(minute):
+            return []
+        if episode.closing is None:
+            return self._close(minute) if minute - episode.seen >= WATCH_MINUTES else []
+        self.skipped.add(floor((minute - 1.0) / 60.0))
+        why = episode.closing.minute(minute, self.people.rate(minute))
+        if why is None:
+            return []
+        if why == "age":
+            hours = max((minute - episode.closing.opened) / 60.0, 0.5)
+            self.people.reset(episode.total / hours, hours=24.0)
+        return self._close(minute)
+
+    def _close(self, minute: float) -> list[Signal]:
+        alerted = self._alerting
+        self.episode = None
+        if alerted:
+            self.starts.kept.clear()
+            self.local_count = self.local_expected = 0.0
+        return [Signal(level=None, at=from_minutes(minute))]
+
+    def _was_blind(self, minute: float) -> bool:
+        return any(start < minute <= end for start, end in self.blind)
+
+    def _learn_hours(self) -> None:
+        clock = self.clock or 0.0
+        ready = floor((clock - HOUR_LAG) / 60.0)
+        while self.next_hour < ready:
+            hour = self.next_hour
+            self.next_hour += 1
+            people, chatter = self.pending.pop(hour, (0.0, 0.0))
+            exposure = 0.0 if hour in self.skipped else 1.0 - self._blind_share(hour)
+            self.skipped.discard(hour)
+            if people + chatter == 0.0 and self._usual(hour) >= MUTE_EXPECTED:
+                continue  # not one mention where many are usual: the collector is dead, not the talk
+            self.people.learn(hour, people, exposure)
+            self.talk.learn(hour, chatter, exposure)
+
+    def _usual(self, hour: int) -> float:
+        middle = hour * 60.0 + 30.0
+        return 60.0 * (self.people.rate(middle) + self.talk.rate(middle))
+
+    def _blind_share(self, hour: int) -> float:
+        if not self.blind:
+            return 0.0
+        first, last = hour * 60.0, hour * 60.0 + 60.0
+        return min(1.0, sum(max(0.0, min(end, last) - max(start, first)) for start, end in self.blind) / 60.0)
+
+    def _move(self, at: float) -> None:
+        """Bring the frontier to `at`; an older post leaves it where it is."""
+        gap = at - self.frontier
+        if gap <= 0.0:
+            return
+        if gap > self.starts.reach:
+            self.starts.kept.clear()
+            self.local_count = self.local_expected = 0.0
+        else:
+            more = self.people.expected(self.frontier, at)
+            self.expected += more
+            self.talk_expected += self.talk.expected(self.frontier, at)
+            fade = exp(-gap / TAU)
+            self.local_count *= fade
+            self.local_expected = self.local_expected * fade + self.scale.value * more / gap * TAU * (1.0 - fade)
+        self.frontier = at
+        self.starts.drop_before(at)
+
+    # -- counting and arguing --------------------------------------------------------------------------------------
+
+    def _count(self, at: float, w: float, *, voter: bool, report: bool, keep: bool) -> None:
+        """Add one post at its place in time; a late one is added to the windows that contain it."""
+        later = [start for start in self.starts.kept if start.at > at]
+        before, chatter, voters, reports = self.total, self.chatter, self.voters, self.reports
+        expected, talk_expected = self.expected, self.talk_expected
+        if later:
+            before, chatter = later[0].before, later[0].chatter
+            voters, reports = later[0].voters, later[0].reports
+        if at < self.frontier:
+            expected -= self.people.expected(at, self.frontier)
+            talk_expected -= self.talk.expected(at, self.frontier)
+        for start in later:
+            start.before += w
+            start.voters += voter
+            start.reports += report
+        if keep:
+            self.index += 1
+            start = Start(
+                at=at,
+                index=self.index,
+                expected=expected,
+                chatter_expected=talk_expected,
+                before=before,
+                own=w,
+                chatter=chatter,
+                voters=voters,
+                reports=reports,
+                local_count=self.local_count,
+                local_expected=self.local_expected,
+            )
+            self.starts.add(start, self.index)
+        self.local_count += w * self.scale.value
+        self.total += w
+        self.voters += voter
+        self.reports += report
+
+    def _argue(self, seen_at: datetime, known: float, w: float) -> Signal | None:
+        """Score the windows after an accepted post and say so where it matters."""
+        episode = self.episode
+        if episode is not None and episode.closing is not None:
+            episode.closing.post(known, w)
+            episode.total += w
+            return self._update(episode, seen_at)
+        if self.learning:
+            return None
+        found = self._scan()
+        if found is None or found[0] < self.threshold - WATCH_BELOW:
+            return None
+        score, start, people, mu = found
+        voters, reports = self.voters - start.voters, self.reports - start.reports
+        strong = score >= self.threshold
+        if strong and (voters >= 3 or (voters >= 2 and reports >= 1)):
+            self.episode = Episode(Level.ALERT, known, start, people, score, Closing.of(known, people, mu), people)
+            self.skipped.update(range(floor(start.at / 60.0), floor(known / 60.0) + 1))
+            estimate = self._estimate(seen_at, score, start, people, mu)
+            return Signal(level=Level.ALERT, at=seen_at, estimate=estimate, corroborated=voters < 3)
+        if episode is not None:
+            episode.seen = known
+            if score < episode.told_score + 1.5:
+                return None
+        self.episode = Episode(Level.WATCH, known, start, people, score)
+        return Signal(level=Level.WATCH, at=seen_at, estimate=self._estimate(seen_at, score, start, people, mu))
+
+    def _update(self, episode: Episode, seen_at: datetime) -> Signal | None:
+        """While firing the window runs from the onset; a signal goes out when the argument has grown by half."""
+        start = episode.start
+        people = self.total - start.before - start.own + 1.0
+        if people < 1.5 * episode.told_people:
+            return None
+        mu = max(self.expected - start.expected, 1e-9) * self.scale.value
+        count = (people - 1.0) * self.scale.value
+        kappa = 1.0 / (self.people.phi + self.people.variance(self.frontier))
+        rate = self.people.rate(self.frontier) * self.scale.value * MONTH_MINUTES
+        score = -(log(rate) + log_tail(count, mu, kappa)) if count > mu else episode.told_score
+        episode.told_people, episode.told_score = people, max(score, episode.told_score)
+        estimate = self._estimate(seen_at, episode.told_score, start, people, mu)
+        return Signal(level=Level.ALERT, at=seen_at, estimate=estimate)
+
+    def _scan(self) -> tuple[float, Start, float, float] | None:
+        """The rarest window: score, start, people in it, expectation."""
+        base, scale, frontier = self.people, self.scale.value, self.frontier
+        phi, unsure = base.phi, base.variance(frontier)
+        k0 = 1.0 / (phi + unsure)
+        rate = log(base.rate(frontier) * scale * MONTH_MINUTES)
+        leak = 1.5 * min(base.level / (base.level + self.talk.level), 0.3)
+        best, argument = -50.0, None
+        for start in reversed(self.starts.kept):
+            if self.voters - start.voters < 2:
+                continue
+            count = (self.total - start.before - start.own) * scale
+            if count <= 0.0:
+                continue
+            local = max(0.7, (k0 + start.local_count) / (k0 + start.local_expected))
+            mu = (self.expected - start.expected) * local * scale + 1e-9
+            talk = self.chatter - start.chatter - (self.talk_expected - start.chatter_expected) * local - count
+            if talk > 0.0:
+                mu += leak * talk * scale
+            if count <= 1.15 * mu:
+                continue
+            spread = 1.0 / (k0 + start.local_count) + 1.5 * phi * (1.0 - exp((start.at - frontier) / TAU)) + 0.01
+            kappa = 1.0 / min(spread, phi + unsure)
+            if divergence(count, mu, kappa) - rate + 2.5 < best:
+                continue
+            score = -(rate + log_tail(count, mu, kappa))
+            if score > best:
+                best, argument = score, (start, count / scale + 1.0, mu / scale)
+        return None if argument is None else (best, *argument)
+
+    def _estimate(self, seen_at: datetime, score: float, start: Start, people: float, mu: float) -> Estimate:
+        return Estimate(
+            service=self.service,
+            at=seen_at,
+            onset=from_minutes(start.at),
+            people=round(people, 2),
+            expected=round(mu, 4),
+            return_period_months=round(exp(min(score - MULTIPLICITY, 40.0)), 2),
+            ratio=round(people / max(mu, 0.01), 2),
+            score=round(score, 3),
+            window_minutes=round(self.frontier - start.at, 2),
+            sources=tuple(sorted(self.by_source.items(), key=lambda pair: (-pair[1], pair[0]))[:5]),
+            voters=self.voters - start.voters,
+        )
+
+    def dump(self) -> dict[str, object]:
+        """The whole state as JSON-compatible values."""
+        return dump_scan(self)
+
+    def load(self, state: dict[str, object]) -> None:
+        """Take over a dumped state; what follows is identical to never having stopped."""
+        load_scan(self, state)
+
+
+def build(service: Service, budget: Budget, prior: float) -> ScanDetector:
+    """Entry point `scan` of `detector.detectors`."""
+    return ScanDetector(service, budget, prior)

@@ -1,0 +1,86 @@
+"""The scan's state as JSON-compatible values and back: a restart continues identically."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from detector.detect.closing import Closing
+from detector.detect.windows import Start
+from detector.domain import Level
+
+if TYPE_CHECKING:
+    from detector.detect.scan import ScanDetector
+
+FORMAT = 1
+_PLAIN = (
+    "clock",
+    "frontier",
+    "next_hour",
+    "index",
+    "voters",
+    "reports",
+    "late",
+    "expected",
+    "talk_expected",
+    "total",
+    "chatter",
+    "local_count",
+    "local_expected",
+)
+
+
+def dump_scan(scan: ScanDetector) -> dict[str, Any]:
+    """Everything that decides what the detector says next."""
+    episode = scan.episode
+    return {
+        "format": FORMAT,
+        **{name: getattr(scan, name) for name in _PLAIN},
+        "people": scan.people.dump(),
+        "talk": scan.talk.dump(),
+        "share": [scan.share.complaints, scan.share.mentions],
+        "scale": [scan.scale.first, scan.scale.second],
+        "votes": list(scan.votes.seen.items()),
+        "starts": [asdict(start) for start in scan.starts.kept],
+        "pending": [[hour, *sums] for hour, sums in scan.pending.items()],
+        "skipped": sorted(scan.skipped),
+        "blind": [list(span) for span in scan.blind],
+        "by_source": dict(scan.by_source),
+        "episode": None if episode is None else asdict(episode),
+    }
+
+
+def load_scan(scan: ScanDetector, state: dict[str, Any]) -> None:
+    """The inverse of `dump_scan`.
+
+    Raises:
+        ValueError: the state was written by another version; the caller starts afresh and says so.
+    """
+    from detector.detect.scan import Episode
+
+    if state.get("format") != FORMAT:
+        raise ValueError(f"detector state of format {state.get('format')!r}, this version reads {FORMAT}")
+    for name in _PLAIN:
+        setattr(scan, name, state[name])
+    scan.people.load(state["people"])
+    scan.talk.load(state["talk"])
+    scan.share.complaints, scan.share.mentions = state["share"]
+    scan.scale.first, scan.scale.second = state["scale"]
+    scan.votes.seen = dict(state["votes"])
+    scan.starts.kept = [Start(**fields) for fields in state["starts"]]
+    scan.pending = {hour: [people, chatter] for hour, people, chatter in state["pending"]}
+    scan.skipped = set(state["skipped"])
+    scan.blind = [(start, end) for start, end in state["blind"]]
+    scan.by_source = dict(state["by_source"])
+    saved = state["episode"]
+    scan.episode = None
+    if saved is not None:
+        closing = saved["closing"]
+        scan.episode = Episode(
+            **{
+                **saved,
+                "level": Level(saved["level"]),
+                "start": Start(**saved["start"]),
+                "closing": None if closing is None else Closing(**closing),
+            }
+        )

@@ -1,0 +1,84 @@
+"""The starts to look back to: a geometric set of earlier posts instead of fixed buckets.
+
+A window that starts at a post wastes no time on a bucket's edge. Keeping every post would cost O(n); keeping the
+last dozen and, further back, ever sparser ones loses next to nothing, because long windows differ little from
+their neighbours (the dyadic idea of Rufibach and Walther, Block criterion for multiscale inference, 2010).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Start:
+    """A post from which windows run; sums are those before the post.
+
+    Attributes:
+        at: event time, minutes.
+        index: number of the post in the stream.
+        expected: integral of the baseline up to `at`.
+        chatter_expected: the same of mentions that are no complaints.
+        before: sum of weights before it.
+        own: its own weight; a window is conditioned on its first post.
+        chatter: other mentions before it.
+        voters, reports: people and corroborating posts before it.
+        local_count, local_expected: the local level before the post, so an outage cannot raise its own null.
+    """
+
+    at: float
+    index: int
+    expected: float
+    chatter_expected: float
+    before: float
+    own: float
+    chatter: float
+    voters: int
+    reports: int
+    local_count: float
+    local_expected: float
+
+
+@dataclass(slots=True)
+class Starts:
+    """Kept window starts, oldest first.
+
+    Attributes:
+        dense: this many newest posts are all kept; of age [dense*2^j, dense*2^(j+1)) every 2^j-th.
+        reach: minutes after which a start is dropped.
+    """
+
+    dense: int = 8
+    reach: float = 360.0
+    kept: list[Start] = field(default_factory=list)
+
+    def add(self, start: Start, newest: int) -> None:
+        """Keep a start in order of time; `newest` is the number of posts so far."""
+        kept = self.kept
+        if not kept or kept[-1].at <= start.at:
+            kept.append(start)
+        else:
+            position = len(kept)
+            while position and kept[position - 1].at > start.at:
+                position -= 1
+            kept.insert(position, start)
+        if newest % 4 == 0:
+            self._thin(newest)
+
+    def drop_before(self, at: float) -> None:
+        """Forget starts more than `reach` before `at`."""
+        kept = self.kept
+        cut = 0
+        while cut < len(kept) and at - kept[cut].at > self.reach:
+            cut += 1
+        if cut:
+            del kept[:cut]
+
+    def _thin(self, newest: int) -> None:
+        dense = self.dense
+        self.kept = [
+            start
+            for start in self.kept
+            if (age := newest - start.index) < 2 * dense
+            or start.index % (1 << max(0, (age // dense).bit_length() - 1)) == 0
+        ]
