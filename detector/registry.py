@@ -19,7 +19,7 @@ def names(group: str) -> list[str]:
     return sorted({point.name for point in _points(group)})
 
 
-def load(group: str, name: str) -> Any:  # noqa: ANN401 - each group documents its callable in protocols.py
+def load(group: str, name: str) -> Any:
     """The callable registered under `name`.
 
     Raises:
@@ -29,7 +29,7 @@ def load(group: str, name: str) -> Any:  # noqa: ANN401 - each group documents i
         if point.name == name:
             try:
                 return point.load()
-            except Exception as error:  # noqa: BLE001 - a plug-in can fail in any way
+            except Exception as error:
                 raise PluginError(
                     f"plug-in {name!r} of detector.{group} ({point.value}) cannot be loaded: {error}"
                 ) from error

@@ -3,6 +3,7 @@
 from detector.domain.alert import (
     Alert,
     AlertState,
+    Change,
     Decision,
     Estimate,
     Evidence,
@@ -34,6 +35,7 @@ __all__ = [
     "AlertState",
     "Ambiguous",
     "Budget",
+    "Change",
     "Component",
     "Coverage",
     "CoverageState",

@@ -126,6 +126,15 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """An alert became something else: what the pipeline hands to its sink."""
+
+    alert: Alert
+    reason: Reason
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
     """Nobody is told about these services until `ends_at`; `service` "*" means all."""
 

@@ -1,0 +1,162 @@
+"""From signals to alerts: one key per outage, a watch that grows keeps its history, a relapse is the same alert."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from detector.alerting.cause import Hosting
+from detector.alerting.evidence import Gallery
+from detector.alerting.severity import is_major
+from detector.domain import Alert, AlertState, Change, Estimate, Evidence, Judgement, Level, Official, Reason, Service
+from detector.protocols import OfficialRecord, Signal
+
+REOPEN_WITHIN = timedelta(minutes=30)
+
+
+class Lifecycle:
+    """The alerts of all services; `apply` takes a detector's signal and says what changed."""
+
+    def __init__(self, services: Iterable[Service], record: OfficialRecord | None = None) -> None:
+        """Follow `services`; `record` tells the official page's state at a time."""
+        self.hosting = Hosting(services)
+        self.record = record
+        self.open: dict[str, Alert] = {}
+        self.closed: dict[str, Alert] = {}
+        self.galleries: dict[str, Gallery] = {}
+
+    def note(self, judgement: Judgement) -> None:
+        """Remember a post as possible evidence."""
+        if judgement.p.now >= 0.5:
+            self.galleries.setdefault(judgement.mention.service, Gallery()).add(judgement)
+
+    def apply(self, service: str, signal: Signal) -> list[Change]:
+        """What a signal changes; children of a newly failing service change too."""
+        if signal.level is None or signal.estimate is None:
+            return self._resolve(service, signal.at)
+        alert, reason = self._grown(service, signal.level, signal.estimate, signal.at)
+        self.open[service] = alert
+        changes = [Change(alert=alert, reason=reason, at=signal.at)]
+        if alert.level is not Level.WATCH and reason in {Reason.OPENED, Reason.RAISED, Reason.REOPENED}:
+            changes += self._explain_children(service, signal.at)
+        return changes
+
+    def acknowledge(self, service: str, at: datetime) -> list[Change]:
+        """The provider's page changed: an open alert takes note once it is admitted."""
+        alert = self.open.get(service)
+        official = self._official(service, at)
+        if alert is None or official is None or official.incident is None:
+            return []
+        known = alert.official.incident if alert.official else None
+        if known is not None and known.id == official.incident.id:
+            return []
+        alert = replace(alert, official=official, updated_at=at)
+        self.open[service] = alert
+        return [Change(alert=alert, reason=Reason.ACKNOWLEDGED, at=at)]
+
+    def _grown(self, service: str, level: Level, estimate: Estimate, at: datetime) -> tuple[Alert, Reason]:
+        official = self._official(service, at)
+        if level is Level.ALERT and is_major(estimate, official):
+            level = Level.MAJOR
+        evidence = self.galleries.setdefault(service, Gallery()).best(estimate.onset)
+        before = self.open.get(service)
+        reopened = False
+        if before is None:
+            last = self.closed.pop(service, None)
+            if last is not None and last.ended_at is not None and at - last.ended_at <= REOPEN_WITHIN:
+                before, reopened = last, True
+        if before is None:
+            return self._fresh(service, level, estimate, at, evidence, official), Reason.OPENED
+        rose = level.rank > before.level.rank
+        stronger = estimate if estimate.score >= before.estimate.score or rose else before.estimate
+        alert = replace(
+            before,
+            level=level if rose else before.level,
+            state=AlertState.FIRING,
+            fired_at=before.fired_at or (at if level is not Level.WATCH else None),
+            updated_at=at,
+            ended_at=None,
+            estimate=stronger,
+            evidence=evidence or before.evidence,
+            cause=before.cause or self._cause(service),
+            official=before.official or official,
+            reopened=before.reopened + reopened,
+        )
+        if reopened:
+            return alert, Reason.REOPENED
+        return alert, Reason.RAISED if rose else Reason.UPDATED
+
+    def _fresh(
+        self,
+        service: str,
+        level: Level,
+        estimate: Estimate,
+        at: datetime,
+        evidence: tuple[Evidence, ...],
+        official: Official | None,
+    ) -> Alert:
+        return Alert(
+            key=f"{service}-{at:%Y%m%dT%H%M%S}",
+            service=service,
+            level=level,
+            state=AlertState.FIRING,
+            onset_at=estimate.onset,
+            watch_at=at,
+            fired_at=None if level is Level.WATCH else at,
+            updated_at=at,
+            ended_at=None,
+            estimate=estimate,
+            evidence=evidence,
+            cause=self._cause(service),
+            official=official,
+        )
+
+    def _resolve(self, service: str, at: datetime) -> list[Change]:
+        alert = self.open.pop(service, None)
+        if alert is None:
+            return []
+        alert = replace(alert, state=AlertState.RESOLVED, updated_at=at, ended_at=at)
+        self.closed[service] = alert
+        return [Change(alert=alert, reason=Reason.RESOLVED, at=at)]
+
+    def _failing(self, service: str) -> bool:
+        alert = self.open.get(service)
+        return alert is not None and alert.level is not Level.WATCH
+
+    def _cause(self, service: str) -> str | None:
+        return self.hosting.cause(service, self._failing)
+
+    def _explain_children(self, parent: str, at: datetime) -> list[Change]:
+        changes = []
+        for service, alert in self.open.items():
+            if service == parent or alert.cause is not None:
+                continue
+            cause = self._cause(service)
+            if cause is not None:
+                self.open[service] = replace(alert, cause=cause, updated_at=at)
+                changes.append(Change(alert=self.open[service], reason=Reason.UPDATED, at=at))
+        return changes
+
+    def _official(self, service: str, at: datetime) -> Official | None:
+        return self.record.official(service, at) if self.record is not None else None
+
+    def dump(self) -> dict[str, Any]:
+        """The state as JSON-compatible values."""
+        return {
+            "open": msgspec.to_builtins(self.open),
+            "closed": msgspec.to_builtins(self.closed),
+            "galleries": {
+                service: msgspec.to_builtins(list(gallery.kept)) for service, gallery in self.galleries.items()
+            },
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over a dumped state."""
+        self.open = msgspec.convert(state["open"], dict[str, Alert])
+        self.closed = msgspec.convert(state["closed"], dict[str, Alert])
+        pairs = msgspec.convert(state["galleries"], dict[str, list[tuple[str | None, Evidence]]])
+        self.galleries = {service: Gallery(kept) for service, kept in pairs.items()}
