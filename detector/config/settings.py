@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote_plus
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from detector import registry
 from detector.config.locate import Place, line_of, locate, syntax_problem
@@ -27,10 +26,6 @@ DEFAULT_SERVICES = (
     "discord", "zoom", "reddit", "spotify", "twitch", "notion",
 )  # fmt: skip
 
-# The tag people use, where it is not the slug itself.
-_TAGS = {"claude": "claudeai", "openai": "chatgpt"}
-_NEWS = "https://news.google.com/rss/search?q={query}&hl=en-US&gl=US&ceid=US:en"
-_TAG = "https://mastodon.social/tags/{tag}.rss"
 _LARGEST_FILE = 1_000_000
 
 
@@ -135,43 +130,21 @@ class Web(_Strict):
     port: int = Field(default=8765, ge=0, le=65535)
 
 
+def default_sources() -> dict[str, Source]:
+    """Places that need no key: Hacker News, and a news search and a Mastodon tag for each watched service."""
+    return {"hackernews": Source(type="hackernews"), "feeds": Source(type="feeds")}
+
+
 class Settings(_Strict):
     """Everything that can be set; `Settings()` is the embedded default."""
 
     watch: Watch = Watch()
-    sources: dict[str, Source] = Field(default_factory=lambda: default_sources(DEFAULT_SERVICES))
+    sources: dict[str, Source] = Field(default_factory=default_sources)
     receivers: dict[str, Receiver] = Field(default_factory=lambda: {"console": Receiver(type="console")})
     status: StatusPages = StatusPages()
     store: StoreFile = StoreFile()
     logging: Logging = Logging()
     web: Web = Web()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _follow_the_services(cls, values: Any) -> Any:
-        """Sources that are not named listen for the services that are."""
-        if isinstance(values, dict) and "sources" not in values and isinstance(values.get("watch"), dict):
-            services = values["watch"].get("services", DEFAULT_SERVICES)
-            if isinstance(services, list | tuple) and all(isinstance(slug, str) for slug in services):
-                wanted = DEFAULT_SERVICES if "*" in services else services
-                return {**values, "sources": default_sources(wanted)}
-        return values
-
-
-def default_sources(services: Iterable[str]) -> dict[str, Source]:
-    """Places that need no key: Hacker News, news searches and a Mastodon tag for each service.
-
-    >>> sorted(default_sources(["claude"]))
-    ['feeds', 'hackernews']
-    >>> default_sources(["claude"])["feeds"].options["urls"][1]
-    'https://mastodon.social/tags/claudeai.rss'
-    """
-    urls: list[str] = []
-    for slug in services:
-        words = slug.replace("-", " ")
-        urls.append(_NEWS.format(query=quote_plus(f'"{words}" (down OR outage) when:1d')))
-        urls.append(_TAG.format(tag=_TAGS.get(slug, slug.replace("-", ""))))
-    return {"hackernews": Source(type="hackernews"), "feeds": Source.model_validate({"type": "feeds", "urls": urls})}
 
 
 def default_path() -> Path | None:
@@ -253,7 +226,7 @@ def _take_secrets(values: dict[str, Any], env: Mapping[str, str], folder: Path, 
                     found.append(
                         (
                             place,
-                            f'a secret must not stand here; set an environment variable and write {key}_env = "ITS_NAME"',
+                            f'a secret must not stand here; set a variable and write {key}_env = "ITS_NAME"',
                         )
                     )
                 elif key.endswith(("_env", "_file")):

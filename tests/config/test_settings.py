@@ -25,7 +25,6 @@ def test_no_file_and_no_key_give_a_working_default() -> None:
     assert set(settings.sources) == {"hackernews", "feeds"}
     assert settings.receivers["console"].type == "console"
     assert settings.status.enabled
-    assert len(settings.sources["feeds"].options["urls"]) == 2 * len(DEFAULT_SERVICES)
 
 
 def test_the_template_loads_unchanged_and_says_the_defaults(tmp_path: Path) -> None:
@@ -164,10 +163,3 @@ def test_a_secret_file_must_be_private(tmp_path: Path) -> None:
     secret.chmod(0o600)
 
     assert load_settings(path, {}).receivers["ops"].options["webhook"] == Secret("canary-5150")
-
-
-def test_default_sources_follow_the_watched_services(tmp_path: Path) -> None:
-    """Whoever names services but no source hears about those services."""
-    settings = load_settings(write(tmp_path, '[watch]\nservices = ["zoom"]\n'), {})
-
-    assert [("zoom" in url) for url in settings.sources["feeds"].options["urls"]] == [True, True]
