@@ -1,0 +1,126 @@
+"""The floor: a lexicon and a few rules, always available, no artifact needed.
+
+Reads the normalised text (the service's name masked) and gives a hand-set probability by what it finds: words of
+present failure, of the past, of news, of an account or a device. Every pattern is bounded, so time is linear in the
+text. Its hits are also plain features of the trained head, which learns how far to trust each.
+"""
+
+# ruff: noqa: E501 - a pattern is read best on one line
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from detector.classify.normalise import AGED, DAY, SERVICE, YEAR, normalise
+from detector.domain import Judgement, Mention, Probabilities
+
+_DOES_NOT = r"(?:is ?n'?t|are ?n'?t|wo ?n'?t|does ?n'?t|do ?n'?t|can ?n?o?'?t|could ?n'?t|not|never|stopped|unable to|refus\w{1,5} to)"
+_TO_WORK = (
+    r"(?:work(?:ing)?|load(?:ing)?|open(?:ing)?|connect(?:ing)?|respond(?:ing)?|log(?:ging)? ?in|sign(?:ing)? ?in|start(?:ing)?|"
+    r"play(?:ing)?|sync(?:ing)?|send(?:ing)?|refresh(?:ing)?|stream(?:ing)?|function(?:ing)?|get (?:in|on|through)|reach(?:ing)?|access(?:ing)?)"
+)
+_RULES: tuple[tuple[str, str], ...] = (
+    ("down_now", rf"\b(?:{SERVICE}|site|servers?|api|app|website|service|everything|internet|network|system)s? (?:\w{{1,12}} )?(?:is|are|seems?|appears?|'s|r|looks?|has gone|went|goes|keeps going) (?:\w{{1,12}} ){{0,2}}down\b(?! to\b)"),
+    ("down_asked", rf"\b(?:is|are|was anyone|anyone) (?:\w{{1,12}} ){{0,3}}{SERVICE} (?:\w{{1,12}} ){{0,3}}(?:down|out|offline|dead|broken|borked)\b|{SERVICE} (?:\w{{1,12}} ){{0,2}}(?:down|offline|dead) ?(?:\?|for|again|now|right|everywhere|$)"),
+    ("named_down", r"^\W{0,3}(?:(?:ask|tell|show) hn\W{1,3}|tell\W{1,3})?(?:so |is |are |omg |the |why is |psa:? ){0,3}(?:[\w.'&-]{1,20} ){1,4}(?:is |are |seems to be |appears to be )?(?:still |currently |now |completely |all )?(?:down|offline|unavailable|unreachable)(?: (?:again|now|right now|today|worldwide|globally|everywhere|in [\w, ]{1,20}|for (?:me|you|anyone|everyone|many|some|all)\b.{0,30}))?\W{0,6}(?:xurlx)?$"),
+    ("fails", rf"\b{_DOES_NOT} (?:\w{{1,10}} ){{0,2}}{_TO_WORK}\b"),
+    ("symptom", r"\b(?:50[0-9]|52[0-9]|429|529)s?\b|\b(?:gateway time-?out|bad gateway|service unavailable|internal server error|connection (?:refused|reset|timed out)|timing out|time[sd]? out|server error|elevated errors?|no internet|no service|overloaded)\b"),
+    ("outage", r"\b(?:outages?|downtime|service disruptions?|disrupted|degraded)\b"),
+    ("outage_asked", r"\b(?:outages?|down|issues|problems)\b[^?.]{0,60}\?"),
+    ("others_too", r"\b(?:any ?(?:one|body) (?:else|having|know)|is it (?:just|only) me|just me|same here|me too|us too|everyone)\b"),
+    ("right_now", r"\b(?:right now|at the moment|currently|again|today|tonight|this morning|since \w{2,12}|for (?:the )?(?:last|past)|still|all (?:day|morning))\b"),
+    ("past", rf"\b(?:was|were|had been|went) (?:\w{{1,12}} ){{0,2}}(?:down|offline|out|unavailable|unreachable)\b|\b(?:post-? ?mortem|postmortem|root cause|aftermath|retrospective|incident report|yesterday|last (?:week|month|night|year)|lessons?|survived|explains?|explained|apolog\w{{2,6}}|anatomy|learned|history)\b"),
+    ("dated", rf"\b(?:{DAY}|{AGED}|{YEAR})\b"),
+    ("over", r"\b(?:back (?:up|online|to normal)|resolved|restored|fixed|recovered|is up again|up and running|working again|no longer)\b"),
+    ("planned", r"\b(?:scheduled|planned|maintenance|shutting down|shuts down|shut down|sunset\w{0,4}|end of life|discontinu\w{2,4})\b"),
+    ("newsy", r"\b(?:suffers?|suffering|hit by|hits|affects?|affecting|millions|thousands|takes down|took down|knocks?|widespread|massive|major|reports? of|users report|investigating|according to|says|worldwide|global)\b"),
+    ("account", r"\b(?:my (?:account|card|order|refund|payment|subscription|password|bill|profile)|ban(?:ned)?|suspended|locked out|refund\w{0,3}|billing|charged|password|cancel\w{0,6}|usage limit|limit reached|rate limits?|verification)\b"),
+    ("device", r"\b(?:my (?:phone|iphone|ipad|laptop|pc|tv|router|modem|macbook|android|samsung|pixel)|iphone|ipad|android|ios 0{1,2}|after (?:the )?update|since (?:the )?(?:last )?update|chromecast|firmware|reinstall\w{0,3})\b"),
+    ("idiom", r"\b(?:down (?:to|the|vote\w{0,2}|with|under|on|syndrome|payment)|doubl\w{2,3} down|break(?:s|ing)? down|cut(?:s|ting)? down|slow(?:s|ed)? down|calm down|sit down|(?:stocks?|shares|prices?|sales) (?:are |is )?down|crash(?:ed|ing)? (?:the|a|my) (?:party|car|wedding)|tracked down|come down|upside down|let(?:s|ting)? (?:me |us )?down)\b"),
+    ("power", r"\b(?:power|electricity|water|gas|storm|hurricane|blackout|black-?out|transformer|utility|utilities)\b"),
+    ("wish", r"\b(?:how (?:do|can|to)|please add|feature request|would be nice|i wish|love|great app|awesome|best app|thanks|thank you|show hn|tutorial|guide)\b"),
+)  # fmt: skip
+RULES = tuple((name, re.compile(pattern)) for name, pattern in _RULES)
+"""What is looked for, in the order of `hits`."""
+
+_AT = {name: place for place, (name, _) in enumerate(RULES)}
+RULES_HASH = f"{zlib.crc32(repr(_RULES).encode()):08x}"
+
+
+def hits(text: str) -> list[bool]:
+    """Which rules find something in a normalised text, in the order of `RULES`.
+
+    >>> [RULES[i][0] for i, hit in enumerate(hits("is xsvcx down?")) if hit]
+    ['down_asked', 'outage_asked']
+    """
+    return [pattern.search(text) is not None for _, pattern in RULES]
+
+
+def judge_text(text: str) -> Probabilities:
+    """The five probabilities of a normalised text.
+
+    >>> judge_text("is xsvcx down?").label, judge_text("xsvcx was down yesterday").label
+    ('complaint', 'past')
+    """
+    found = hits(text)
+
+    def has(*names: str) -> bool:
+        return any(found[_AT[name]] for name in names)
+
+    failing = has("down_now", "down_asked", "named_down", "fails", "symptom", "outage")
+    if has("power") and not has("down_now", "down_asked", "named_down"):
+        return Probabilities(0.04, 0.03, 0.03, 0.05, 0.85)
+    if not failing:
+        if has("account", "device"):
+            return Probabilities(0.06, 0.01, 0.01, 0.52, 0.40)
+        if has("planned", "over", "past") and has("outage_asked", "dated"):
+            return Probabilities(0.06, 0.03, 0.31, 0.10, 0.50)
+        return Probabilities(0.03, 0.01, 0.02, 0.12, 0.82)
+    if has("past", "dated", "over", "planned"):
+        sure = has("down_now", "down_asked") and has("right_now", "others_too")
+        return Probabilities(0.45, 0.08, 0.32, 0.07, 0.08) if sure else Probabilities(0.12, 0.10, 0.58, 0.08, 0.12)
+    if has("down_now", "down_asked", "named_down") or (has("outage") and has("outage_asked", "others_too")):
+        if has("newsy") and not has("outage_asked", "others_too"):
+            return Probabilities(0.22, 0.55, 0.10, 0.03, 0.10)
+        return Probabilities(0.80, 0.05, 0.03, 0.04, 0.08)
+    if has("outage"):
+        return Probabilities(0.16, 0.52, 0.14, 0.04, 0.14)
+    if has("account", "device"):
+        return Probabilities(0.22, 0.01, 0.02, 0.62, 0.13)
+    if has("others_too", "right_now", "symptom"):
+        return Probabilities(0.58, 0.04, 0.03, 0.18, 0.17)
+    return Probabilities(0.33, 0.02, 0.04, 0.33, 0.28)
+
+
+def names_of(mention: Mention) -> tuple[str, ...]:
+    """How this post names its service: as it was matched, and the slug."""
+    return (mention.matched, mention.service)
+
+
+class KeywordClassifier:
+    """Judges by rules alone."""
+
+    @property
+    def name(self) -> str:
+        """`keyword@` and a hash of the rules."""
+        return f"keyword@{RULES_HASH}"
+
+    @property
+    def prior(self) -> float:
+        """Share of *now* in the labelled posts the probabilities were set on."""
+        return 0.16
+
+    def judge(self, mentions: Sequence[Mention]) -> list[Judgement]:
+        """One judgement a mention, in order."""
+        return [
+            Judgement(mention=m, p=judge_text(normalise(m.post.text, *names_of(m))), classifier=self.name)
+            for m in mentions
+        ]
+
+
+def build(path: Path | None = None) -> KeywordClassifier:  # noqa: ARG001 - the signature of the group
+    """The keyword classifier; it has no artifact, so the path is not used."""
+    return KeywordClassifier()

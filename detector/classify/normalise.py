@@ -1,0 +1,108 @@
+"""What the classifier sees of a post: plain lower-case words, the service's name replaced by one token.
+
+A name that is masked teaches the head "SERVICE is down" instead of "github is down", so that a service it never
+met is judged like the ones it knows. Links, accounts, dates and numbers become tokens for the same reason.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from functools import lru_cache
+
+SERVICE, URL, USER, YEAR, AGED, CLOCK, DAY = "xsvcx", "xurlx", "xuserx", "xyearx", "xagedx", "xclockx", "xdayx"
+LIMIT_BYTES = 4096
+"""Longer posts are cut: what fails is said at the start, and a post of 1 MB must cost what one of 4 kB costs."""
+
+_ROUGH_LIMIT = 3 * LIMIT_BYTES
+_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
+_LINK = re.compile(r"(?:https?://|www\.)\S{1,2000}")
+_ACCOUNT = re.compile(r"(?<!\w)@\w{1,40}")
+_AGED = re.compile(r"[(\[](?:19|20)\d\d[)\]]")
+_CLOCK = re.compile(r"(?<!\d)\d{1,2}[:.]\d\d(?: ?[ap]m)?(?!\d)|(?<!\d)\d{1,2} ?[ap]m\b")
+_MONTH = re.compile(
+    r"\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.? (?:[0-3]?\d)(?:st|nd|rd|th)?\b(?!:)"
+    r"|(?<!\d)20\d\d-[01]\d-[0-3]\d(?!\d)|(?<!\d)[0-3]?\d[/.][01]?\d[/.](?:20)?\d\d(?!\d)"
+)
+_NUMBER = re.compile(r"\d+")
+_BEFORE_MARK = re.compile(r" (?=[',.:;?!])")
+_HAS_DIGIT = re.compile(r"\d")
+# Format characters (category Cf) that change nothing a reader sees: joiners, marks of direction, soft hyphen, BOM,
+# variation selectors and tags.
+_UNSEEN = dict.fromkeys(
+    [
+        *(0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0xFEFF, 0x3164, 0xFFA0),
+        *range(0x200B, 0x2010),
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x2070),
+        *range(0xFE00, 0xFE10),
+        *range(0xE0000, 0xE0080),
+    ]
+)
+_QUOTES = {0x2018: "'", 0x2019: "'", 0x02BC: "'", 0x60: "'", 0xB4: "'", 0x201C: '"', 0x201D: '"', 0x2026: " "}
+_FOLD: dict[int, str | None] = {**_UNSEEN, **_QUOTES}
+
+
+def clean(text: str) -> str:
+    """Readable text in lower case: no HTML, entities, unseen characters or odd quotes, at most 4 kB.
+
+    >>> clean("<p>It&#x27;s DOWN\\u200b again")
+    " it's down again"
+    """
+    text = text[:_ROUGH_LIMIT]
+    if "<" in text:
+        text = _TAG.sub(" ", text)
+    if "&" in text:
+        text = html.unescape(text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text.translate(_FOLD)).translate(_FOLD)
+        # NFKC turns one character into up to eighteen, so the limit is applied after it.
+        text = text.encode("utf-8", "ignore")[:LIMIT_BYTES].decode("utf-8", "ignore")
+    return text[:LIMIT_BYTES].lower()
+
+
+def normalise(text: str, *names: str) -> str:
+    """The words the classifier judges; `names` are the ways in which this post names its service.
+
+    >>> normalise("@slackhq Slack was down on June 21, 2022? https://t.co/x", "Slack", "slackhq")
+    'xsvcx xsvcx was down on xdayx, xyearx? xurlx'
+    """
+    text = clean(text)
+    if "http" in text or "www." in text:
+        text = _LINK.sub(f" {URL} ", text)
+    said = tuple(form for name in names for form in _forms(name) if form in text)
+    if said:
+        text = _naming(said).sub(f"{SERVICE} ", text)
+    if "@" in text:
+        text = _ACCOUNT.sub(USER, text)
+    if _HAS_DIGIT.search(text):
+        text = _AGED.sub(f" {AGED} ", text)
+        text = _MONTH.sub(DAY, text)
+        text = _CLOCK.sub(CLOCK, text)
+        text = _NUMBER.sub(_number, text)
+    return _BEFORE_MARK.sub("", " ".join(text.split()))
+
+
+def _number(found: re.Match[str]) -> str:
+    digits = found[0]
+    if len(digits) == 3 and digits[0] in "45":
+        return digits  # HTTP status codes tell a failure from a mere figure
+    if len(digits) == 4 and digits[:2] in {"19", "20"}:
+        return YEAR
+    return "0" * min(len(digits), 4)
+
+
+@lru_cache(maxsize=4096)
+def _forms(name: str) -> tuple[str, ...]:
+    """How a name can stand in a cleaned text; `google-cloud` is also `google cloud`."""
+    word = clean(name[:200]).strip(" @#")
+    return tuple(dict.fromkeys(form for form in (word, word.replace("-", " ")) if form))
+
+
+@lru_cache(maxsize=4096)
+def _naming(forms: tuple[str, ...]) -> re.Pattern[str]:
+    """A pattern for all ways of naming, longest first; also inside `#slackdown` and `#slackoutage`."""
+    either = "|".join(re.escape(form) for form in sorted(forms, key=lambda form: (-len(form), form)))
+    return re.compile(rf"(?<!\w)[@#]?(?:{either})(?:(?!\w)|(?=(?:is)?(?:down|outage)))")

@@ -1,0 +1,72 @@
+"""The static classifier: hashed n-grams, static word vectors and keyword rules under one calibrated head. No torch."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from detector.classify.artifact import Artifact, read_artifact
+from detector.classify.head import inputs
+from detector.classify.keyword import names_of
+from detector.classify.normalise import clean, normalise
+from detector.domain import Judgement, Mention, Probabilities
+from detector.resources import model_path
+
+BATCH = 1024
+"""Posts judged together: enough for numpy, little enough for the memory (about 40 MB)."""
+
+UNREADABLE = Probabilities(0.005, 0.002, 0.003, 0.01, 0.98)
+"""The answer to a post with hardly a Latin letter: we cannot read it, so it is nobody's complaint."""
+
+
+class StaticClassifier:
+    """Judges mentions with a loaded artifact; a judgement never depends on the other mentions of the call."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._head, self._table, self._name = artifact.head, artifact.table, artifact.name
+        self._prior = artifact.prior
+        self.manifest = artifact.manifest
+
+    @property
+    def name(self) -> str:
+        """`static@` and the start of the artifact's hash."""
+        return self._name
+
+    @property
+    def prior(self) -> float:
+        """Share of *now* among the labels, as the manifest states it."""
+        return self._prior
+
+    def judge(self, mentions: Sequence[Mention]) -> list[Judgement]:
+        """One judgement a mention, in order."""
+        judged: list[Judgement] = []
+        for at in range(0, len(mentions), BATCH):
+            batch = mentions[at : at + BATCH]
+            texts = [normalise(m.post.text, *names_of(m)) for m in batch]
+            seen = inputs(texts, bits=self._head.bits, idf=self._head.idf, table=self._table)
+            rows = self._head.probabilities(seen).tolist()
+            for mention, text, row in zip(batch, texts, rows, strict=True):
+                p = Probabilities(*row) if text.isascii() or readable(mention.post.text) else UNREADABLE
+                judged.append(Judgement(mention=mention, p=p, classifier=self._name))
+        return judged
+
+
+def readable(text: str) -> bool:
+    """Whether at least half of the letters are Latin; a post without letters is readable (and says little).
+
+    >>> readable("Slack ne marche pas"), readable("クロードが落ちてる Claude")
+    (True, False)
+    """
+    letters = [letter for letter in clean(text)[:1000] if letter.isalpha()]
+    latin = sum(letter.isascii() or unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
+    return 2 * latin >= len(letters)
+
+
+def build(path: Path | None = None) -> StaticClassifier:
+    """The classifier of an artifact folder; None means the shipped one.
+
+    Raises:
+        ArtifactError: the artifact is missing, damaged, or of another version.
+    """
+    return StaticClassifier(read_artifact(path or model_path("static")))

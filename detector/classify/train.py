@@ -1,0 +1,204 @@
+"""Reproduce the static artifact from labels: cross-validate, calibrate, fit, write weights, manifest and card."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.classify.artifact import rounded, write_artifact
+from detector.classify.evaluate import Measures, measure
+from detector.classify.fit import Recipe, calibration, fit
+from detector.classify.head import Head, calibrated, inputs
+from detector.classify.keyword import names_of
+from detector.classify.labels import Labelled, LabelSet
+from detector.classify.mentions import mention_of_label
+from detector.classify.normalise import normalise
+from detector.classify.splits import Fold, clusters, folds, later
+from detector.classify.words import WordTable
+from detector.domain import LABELS
+from detector.errors import UsageError
+from detector.match import NameMatcher
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+LIBRARIES = ("numpy", "scikit-learn", "scipy", "safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Labelled posts ready for the head: normalised with the service's name masked, and with it left in."""
+
+    posts: list[Labelled]
+    services: list[str]
+    masked: list[str]
+    bare: list[str]
+    labels: I64
+    groups: I64
+
+    @classmethod
+    def of(cls, posts: Sequence[Labelled], matcher: NameMatcher | None) -> Corpus:
+        """Normalise and cluster."""
+        mentions = [mention_of_label(post, matcher) for post in posts]
+        return cls(
+            list(posts),
+            [mention.service for mention in mentions],
+            [normalise(m.post.text, *names_of(m)) for m in mentions],
+            [normalise(post.text) for post in posts],
+            np.array([LABELS.index(post.label) for post in posts], dtype=np.int64),
+            clusters([post.text for post in posts]),
+        )
+
+    def fit(self, rows: Iterable[int], table: WordTable, recipe: Recipe) -> Head:
+        """A head from some of the posts, each seen masked and, half as heavy each, also with its name.
+
+        Both forms, because a name that the matcher does not know stays in the text at run time.
+        """
+        texts: list[str] = []
+        labels: list[int] = []
+        weights: list[float] = []
+        for row in rows:
+            forms = dict.fromkeys((self.masked[row], self.bare[row]))
+            texts += forms
+            labels += [int(self.labels[row])] * len(forms)
+            weights += [1 / len(forms)] * len(forms)
+        try:
+            return fit(texts, np.array(labels), np.array(weights), table=table, recipe=recipe)
+        except ValueError as error:
+            raise UsageError(f"cannot train: {error}") from error
+
+    def scores(self, head: Head, rows: I64, table: WordTable) -> F64:
+        """(len(rows), 5) raw scores of the masked texts."""
+        return head.scores(inputs([self.masked[row] for row in rows], bits=head.bits, idf=head.idf, table=table))
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What held-out posts say: measures by kind of split, and the calibration found on the folds."""
+
+    measures: dict[str, Measures]
+    by_source: dict[str, Measures]
+    scale: NDArray[np.float32]
+    shift: NDArray[np.float32]
+
+
+def validate(corpus: Corpus, table: WordTable, recipe: Recipe) -> Validation:
+    """Held-out measures: folds by near-duplicate, later posts, unseen services, unseen sources.
+
+    Each fold is calibrated on the other folds, so that no figure has seen its own posts.
+    """
+    fold_list = list(folds(corpus.groups.tolist(), seed=recipe.seed))
+    if not fold_list:
+        raise UsageError("cannot validate: all labelled posts say the same; give posts that differ")
+    scores = np.zeros((len(corpus.posts), 5))
+    place = np.zeros(len(corpus.posts), dtype=np.int64)
+    for number, (train, test) in enumerate(fold_list):
+        scores[test] = corpus.scores(corpus.fit(train, table, recipe), test, table)
+        place[test] = number
+    ones = np.ones(len(corpus.posts))
+    scale, shift = calibration(scores, corpus.labels, ones)
+    p = np.zeros_like(scores)
+    for number in range(len(fold_list)):
+        own = place == number
+        rest = ~own
+        p[own] = calibrated(scores[own], *calibration(scores[rest], corpus.labels[rest], ones[rest]))
+    kinds = np.array([post.source.split(":")[0] for post in corpus.posts])
+    measures = {"folds": measure(corpus.labels, p)}
+    by_source = {str(kind): measure(corpus.labels[kinds == kind], p[kinds == kind]) for kind in sorted(set(kinds))}
+    headless = kinds != "hackernews-story"
+    if headless.any():
+        measures["folds, without headlines"] = measure(corpus.labels[headless], p[headless])
+    measures["later 30 %"] = _held(corpus, [later(corpus.posts, corpus.groups)], table, recipe, (scale, shift))
+    named = np.flatnonzero(np.array([bool(service) for service in corpus.services]))
+    measures["named services, folds"] = measure(corpus.labels[named], p[named])
+    by_service = _without_service(corpus, named, recipe)
+    measures["named services, never seen"] = _held(corpus, by_service, table, recipe, (scale, shift))
+    apart = [(np.flatnonzero(kinds != kind), np.flatnonzero(kinds == kind)) for kind in sorted(set(kinds))]
+    measures["sources never seen"] = _held(corpus, apart, table, recipe, (scale, shift))
+    return Validation(measures, by_source, scale, shift)
+
+
+def _without_service(corpus: Corpus, named: I64, recipe: Recipe) -> list[Fold]:
+    """Tests on the posts of a fifth of the services; all posts of these services leave the training."""
+    found = []
+    services = [corpus.services[row] for row in named]
+    for _, test in folds(services, seed=recipe.seed):
+        held = {services[i] for i in test}
+        train = [row for row in range(len(corpus.posts)) if corpus.services[row] not in held]
+        found.append((np.array(train, dtype=np.int64), named[test]))
+    return found
+
+
+def _held(corpus: Corpus, splits: Sequence[Fold], table: WordTable, recipe: Recipe, by: tuple[Any, Any]) -> Measures:
+    labels: list[I64] = []
+    found: list[F64] = []
+    for train, test in splits:
+        if len(test) and len(np.unique(corpus.labels[train])) > 1:
+            scores = corpus.scores(corpus.fit(train, table, recipe), test, table)
+            found.append(calibrated(scores, *by))
+            labels.append(corpus.labels[test])
+    if not found:
+        return measure(np.zeros(0, dtype=np.int64), np.zeros((0, 5)))
+    return measure(np.concatenate(labels), np.concatenate(found))
+
+
+def train(
+    labelled: LabelSet, table: WordTable, out: Path, *, recipe: Recipe, matcher: NameMatcher | None, command: str
+) -> dict[str, Any]:
+    """Validate, fit on everything, write the artifact to `out`; returns its manifest.
+
+    Raises:
+        UsageError: fewer than two labels, or nothing to tell apart.
+    """
+    corpus = Corpus.of(labelled.posts, matcher)
+    if len(np.unique(corpus.labels)) < 2:
+        raise UsageError("cannot train: all labelled posts have one label; at least two are needed")
+    held = validate(corpus, table, recipe)
+    head = replace(corpus.fit(range(len(corpus.posts)), table, recipe), scale=held.scale, shift=held.shift)
+    counted = labelled.counts()
+    about = {
+        "command": command,
+        "data": {
+            "posts": len(corpus.posts),
+            "clusters": len(np.unique(corpus.groups)),
+            "labels": counted,
+            "files": [{"name": Path(name).name, "sha256": _sum(Path(name))} for name in labelled.files],
+            "without_text": labelled.without_text,
+            "sources": _shares([post.source.split(":")[0] for post in corpus.posts]),
+            "text_hash": _text_hash(corpus.posts),
+        },
+        "prior": {label: counted[label] / len(corpus.posts) for label in LABELS},
+        "metrics": {name: found.as_json() for name, found in held.measures.items()},
+        "metrics_by_source": {name: found.as_json() for name, found in held.by_source.items()},
+        "recipe": {name: getattr(recipe, name) for name in Recipe.__slots__},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "warnings": labelled.warnings,
+    }
+    return write_artifact(out, rounded(head), table, about)
+
+
+def _shares(names: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name in names:
+        found[name] = found.get(name, 0) + 1
+    return dict(sorted(found.items()))
+
+
+def _sum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _text_hash(posts: Sequence[Labelled]) -> str:
+    """Pins the joined texts without holding any."""
+    joined = hashlib.sha256()
+    for post in posts:
+        joined.update(f"{post.source}\x1f{post.id}\x1f{post.label}\x1f{post.text}\x1e".encode("utf-8", "replace"))
+    return joined.hexdigest()
