@@ -1,0 +1,89 @@
+"""Run the pipeline over an archive: the daemon's loop with other batches and another sink."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from time import perf_counter
+
+from detector.domain import Alert, Post
+from detector.pipeline import Pipeline
+
+BATCH = 4000
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What a replay brought.
+
+    Attributes:
+        alerts: the last state of each, by key.
+        complaints: mentions judged a present failure, first-hand.
+        mentioned: mentions by service.
+        seconds: time spent in each stage.
+    """
+
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    posts: int = 0
+    mentions: int = 0
+    complaints: int = 0
+    mentioned: Counter[str] = field(default_factory=Counter)
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+def batches(posts: Iterable[Post], size: int) -> Iterator[list[Post]]:
+    """Cut a stream into lists of `size`.
+
+    >>> [len(batch) for batch in batches([], 3)]
+    []
+    """
+    stream = iter(posts)
+    while batch := list(islice(stream, size)):
+        yield batch
+
+
+def replay(
+    posts: Iterable[Post],
+    pipeline: Pipeline,
+    *,
+    batch: int = BATCH,
+    progress: Callable[[int, datetime], None] | None = None,
+) -> Replayed:
+    """Feed `posts`, which come in `Post.order`, through `pipeline`.
+
+    The result depends neither on `batch` nor on how the posts were stored.
+    """
+    found = Replayed()
+    clock = perf_counter()
+
+    def lap(stage: str) -> None:
+        nonlocal clock
+        now = perf_counter()
+        found.seconds[stage] += now - clock
+        clock = now
+
+    for chunk in batches(posts, batch):
+        lap("read")
+        mentions = pipeline.match(chunk)
+        lap("match")
+        judgements = pipeline.classifier.judge(mentions) if mentions else []
+        lap("classify")
+        now = chunk[-1].seen_at
+        for change in pipeline.weigh(judgements, now):
+            found.alerts[change.alert.key] = change.alert
+        lap("detect")
+        found.posts += len(chunk)
+        found.mentions += len(mentions)
+        found.mentioned.update(mention.service for mention in mentions)
+        found.complaints += sum(judgement.p.label == "complaint" for judgement in judgements)
+        found.first_at = found.first_at or chunk[0].seen_at
+        found.last_at = now
+        if progress is not None:
+            progress(len(chunk), now)
+        lap("other")
+    return found
