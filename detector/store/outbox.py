@@ -41,10 +41,11 @@ class Outbox:
         return [notification_of(row) for row in rows]
 
     def mark_started(self, notification_id: str) -> None:
-        """A try begins: written first, so that a try cut short by a crash is known as such."""
+        """A try begins: written first, and the last error cleared, so that one cut short by a crash is known."""
         with self._transaction() as conn:
             conn.execute(
-                "UPDATE notifications SET attempts = attempts + 1 WHERE id = ? AND sent_at IS NULL", (notification_id,)
+                "UPDATE notifications SET attempts = attempts + 1, failed = NULL WHERE id = ? AND sent_at IS NULL",
+                (notification_id,),
             )
 
     def mark_sent(self, notification_id: str, reference: str | None, *, now: datetime) -> None:

@@ -1,0 +1,224 @@
+"""The message about an alert, as words: what to read first, the facts, the voices. Pure; channels lay it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from detector.domain import Alert, Evidence, Level, Notification, Official, Reason
+from detector.notify.escape import plain, quotation, safe_link
+from detector.notify.symptoms import symptom
+from detector.notify.words import (
+    clock_words,
+    duration_words,
+    number_words,
+    official_words,
+    people_words,
+    return_period_words,
+    service_words,
+    source_words,
+)
+
+MOST_QUOTES = 3
+LONGEST_QUOTE = 140
+LONGEST_FACT = 160
+
+# An error text that begins so tells that the message may have arrived although no reply said so.
+AMBIGUOUS = "may have arrived: "
+
+_MARK = {Level.WATCH: "🟡", Level.ALERT: "🟠", Level.MAJOR: "🔴"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """How a receiver likes to be told.
+
+    Attributes:
+        names: a service's name for people, by slug; a slug not there is spelled out.
+        zone: in which times are shown.
+        zone_name: said once, behind the first time.
+        page: address of our own pages, to which `/a/KEY` is added; None where there are none.
+    """
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    zone: tzinfo = UTC
+    zone_name: str = "UTC"
+    page: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """A voice: the words, masked and cut; where; a link only if it is safe."""
+
+    text: str
+    source: str
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What a channel lays out. Every part is one line of plain text, not yet escaped for any channel.
+
+    Attributes:
+        title: one short line that suffices on a locked phone.
+        lead: the argument in one or two sentences.
+        facts: label and value, most important first.
+        quotes: at most three voices.
+        link: our page on the alert.
+        command: what to type for the whole reasoning.
+    """
+
+    mark: str
+    title: str
+    lead: str
+    facts: tuple[tuple[str, str], ...]
+    quotes: tuple[Quote, ...]
+    link: str | None
+    command: str
+
+
+def message(notification: Notification, wording: Wording | None = None) -> Message:
+    """The message that a notification owes its receiver; each reason has its own words."""
+    wording = wording or Wording()
+    alert = notification.alert
+    name = plain(service_words(alert.service, wording.names), limit=60)
+    mark, title, lead = _headline(notification, name)
+    if may_repeat(notification):
+        lead += " (Repeat: an earlier try may have reached you.)"
+    closing = notification.reason in {Reason.RESOLVED, Reason.ACKNOWLEDGED, Reason.REPEATED}
+    return Message(
+        mark=mark,
+        title=title,
+        lead=lead,
+        facts=tuple((label, plain(value, limit=LONGEST_FACT)) for label, value in _facts(notification, wording)),
+        quotes=() if closing else tuple(_quotes(alert)),
+        link=None if wording.page is None else safe_link(f"{wording.page.rstrip('/')}/a/{alert.key}"),
+        command=f"detector explain {plain(alert.key, limit=80)}",
+    )
+
+
+def may_repeat(notification: Notification) -> bool:
+    """Whether an earlier try may have arrived: it timed out, or nobody saw how it ended."""
+    if notification.failed is None:
+        return notification.attempts > 0
+    return notification.failed.startswith(AMBIGUOUS)
+
+
+def plain_text(notification: Notification, wording: Wording | None = None) -> str:
+    """The message as lines of text, for a terminal, a file or a mail."""
+    told = message(notification, wording)
+    lines = [f"{told.mark} {told.title}", told.lead]
+    lines += [f"{label}: {value}" for label, value in told.facts]
+    for quote in told.quotes:
+        lines.append(f'  "{quote.text}" - {quote.source}' + (f" {quote.link}" if quote.link else ""))
+    if told.link:
+        lines.append(told.link)
+    lines.append(f"Why: {told.command}")
+    return "\n".join(lines)
+
+
+def short_text(notification: Notification, wording: Wording | None = None) -> str:
+    """Title and argument in one line, for a preview or a channel that shows no more."""
+    told = message(notification, wording)
+    return f"{told.mark} {told.title}. {told.lead}"
+
+
+def _headline(notification: Notification, name: str) -> tuple[str, str, str]:
+    alert, reason = notification.alert, notification.reason
+    mark = _MARK[alert.level]
+    surprise = f"{people_words(alert.estimate)}, {return_period_words(alert.estimate.return_period_months)}."
+    said = symptom(alert.evidence)
+    told_at = alert.fired_at or alert.watch_at
+    match reason:
+        case Reason.RESOLVED:
+            over = duration_words((alert.ended_at or alert.updated_at) - alert.onset_at)
+            peak = f"At its strongest {people_words(alert.estimate)}."
+            return "✅", f"{name}: over after {over}", f"People no longer complain more than usual. {peak}"
+        case Reason.ACKNOWLEDGED:
+            return "📣", f"{name}: the provider confirms", _lead_words(alert.official, told_at)
+        case Reason.REPEATED:
+            lasting = duration_words(notification.created_at - alert.onset_at)
+            return mark, f"{name}: still failing after {lasting}", surprise
+        case Reason.REOPENED:
+            return mark, f"{name}: failing again ({said})", f"{surprise} Same outage as before."
+        case Reason.RAISED if alert.level is Level.MAJOR:
+            return mark, f"{name}: worse, now major ({said})", surprise
+        case Reason.UPDATED:
+            return mark, f"{name}: update ({said})", surprise
+        case _:
+            words = {
+                Level.WATCH: f"{name}: first complaints ({said})",
+                Level.ALERT: f"{name}: people say {said}",
+                Level.MAJOR: f"{name}: many people say {said}",
+            }
+            return mark, words[alert.level], surprise
+
+
+def _lead_words(official: Official | None, told_at: datetime) -> str:
+    """Who spoke first, and by how much; never against a start that was stated afterwards."""
+    if official is None or official.incident is None:
+        return "The official page now shows a problem."
+    lead = official.incident.first_posted_at - told_at
+    if abs(lead.total_seconds()) < 60:
+        return "The official page spoke at the same minute as we did."
+    if lead.total_seconds() > 0:
+        return f"We were {duration_words(lead)} ahead of the official page."
+    return f"The official page was {duration_words(-lead)} ahead of us."
+
+
+def _facts(notification: Notification, wording: Wording) -> list[tuple[str, str]]:
+    alert = notification.alert
+    now = notification.created_at
+    official = official_words(alert.official, wording.zone, beside=now)
+    onset = f"about {clock_words(alert.onset_at, wording.zone, beside=now)} {wording.zone_name}"
+    facts = [("Official page", official)]
+    incident = alert.official.incident if alert.official else None
+    if incident is not None:
+        facts.append(("They say", incident.title))
+    if notification.reason is Reason.RESOLVED:
+        ended = clock_words(alert.ended_at or alert.updated_at, wording.zone, beside=now)
+        return [("From", f"{onset} to {ended}"), ("Official page when we spoke", official), *facts[1:]]
+    if notification.reason is Reason.ACKNOWLEDGED:
+        if alert.fired_at is not None:
+            facts.append(("We spoke", f"{clock_words(alert.fired_at, wording.zone, beside=now)} {wording.zone_name}"))
+        return facts
+    first = _first_complaint(alert.evidence)
+    if first is not None:
+        onset += f", first complaint {clock_words(first, wording.zone, beside=now)}"
+    facts.append(("Began", onset))
+    facts.append(("Sources", source_words(alert.estimate.sources)))
+    if alert.cause is not None:
+        facts.append(("Likely cause", service_words(alert.cause, wording.names)))
+    if notification.reason is not Reason.REPEATED:
+        facts.append(("Clears when", _clearing(alert)))
+    return facts
+
+
+def _first_complaint(evidence: tuple[Evidence, ...]) -> datetime | None:
+    return min((quoted.at for quoted in evidence if quoted.label in {"complaint", "report"}), default=None)
+
+
+def _clearing(alert: Alert) -> str:
+    expected = number_words(alert.estimate.expected)
+    return f"complaints are back to the usual {expected} in {duration_words_of(alert.estimate.window_minutes)}"
+
+
+def duration_words_of(minutes: float) -> str:
+    """Minutes in words, one at least.
+
+    >>> duration_words_of(3.1)
+    '3 min'
+    """
+    return duration_words(timedelta(minutes=max(minutes, 1)))
+
+
+def _quotes(alert: Alert) -> list[Quote]:
+    found: list[Quote] = []
+    for quoted in alert.evidence:
+        text = quotation(quoted.text, limit=LONGEST_QUOTE)
+        if text and all(text != known.text for known in found):
+            found.append(Quote(text=text, source=plain(quoted.source, limit=40), link=safe_link(quoted.url)))
+        if len(found) == MOST_QUOTES:
+            break
+    return found

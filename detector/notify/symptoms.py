@@ -1,0 +1,62 @@
+"""What people say fails, in a few plain words, from the posts quoted as evidence. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from detector.domain import Evidence
+
+# Phrase shown, and what people write; the first that fits a post is counted, so the particular stands first.
+_SYMPTOMS = tuple(
+    (words, re.compile(pattern, re.IGNORECASE))
+    for words, pattern in (
+        ("login does not work", r"\b(?:log ?(?:in|on|ged out)|logging in|sign ?in|signing in|2fa|authenticat\w+)\b"),
+        ("payments fail", r"\b(?:payments?|checkout|card declined|refund|transfer)\b"),
+        ("messages do not go out", r"\b(?:messages?|dms?|chats?)\b.{0,30}\b(?:send|sent|sending|deliver\w*|going)\b"),
+        ("calls fail", r"\b(?:calls?|meetings?|voice|audio)\b.{0,30}\b(?:drop\w*|fail\w*|connect\w*|join\w*|cut\w*)\b"),
+        (
+            "video or music stops",
+            r"\b(?:buffer\w*|playback|stream\w*|songs?|videos?)\b.{0,30}\b(?:stop|fail|play|load|buffer)\w*\b",
+        ),
+        ("deployments or builds fail", r"\b(?:deploy\w*|builds?|ci|actions|pipelines?|git (?:push|pull|clone))\b"),
+        ("API errors", r"\bapi\b"),
+        (
+            "it does not load",
+            r"\b(?:(?:won'?t|not|can'?t|doesn'?t|isn'?t) (?:load|open|connect|reach)\w*|loading|blank|spinning)\b",
+        ),
+        ("timeouts", r"\b(?:time[sd]? ?out|timeouts?|timing out)\b"),
+        ("it is very slow", r"\b(?:slow\w*|lag\w*|crawl\w*|latency)\b"),
+        ("it crashes", r"\bcrash\w*\b"),
+        ("it is down", r"\b(?:down|outage|offline|unavailable)\b"),
+    )
+)
+_CODE = re.compile(
+    r"\b(?:error|code|status|http|getting|returns?|throwing)\W{1,3}(?:code\W)?(5\d\d|429|403)\b|\b(5\d\d)s?\W",
+    re.IGNORECASE,
+)
+
+
+def symptom(evidence: Sequence[Evidence]) -> str:
+    """The commonest complaint, with the error code if people name one.
+
+    >>> from detector.domain import EPOCH
+    >>> posts = ["claude api error 529 again", "the api keeps throwing 529 errors", "claude is down"]
+    >>> symptom([Evidence(source="s", id=str(n), url=None, text=t, p=0.9, at=EPOCH) for n, t in enumerate(posts)])
+    'API errors (529)'
+    >>> symptom([])
+    'it is not working'
+    """
+    votes: Counter[str] = Counter()
+    codes: Counter[str] = Counter()
+    for quoted in evidence:
+        text = quoted.text[:1000]
+        votes.update([next((words for words, pattern in _SYMPTOMS if pattern.search(text)), "it is not working")])
+        codes.update({found[1] or found[2] for found in _CODE.finditer(text)})
+    # Counter keeps the order of first sight among equals, and the evidence stands best first.
+    words = votes.most_common(1)[0][0] if votes else "it is not working"
+    code = codes.most_common(1)[0][0] if codes else None
+    if code is None:
+        return words
+    return f"{words} ({code})" if words != "it is not working" else f"errors ({code})"
