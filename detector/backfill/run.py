@@ -1,0 +1,71 @@
+"""One backfill from files to results: everything between the command line and the written files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import perf_counter
+from typing import Any
+
+from detector.backfill.lines import sorted_alerts
+from detector.backfill.pairing import Outage, outages, pair
+from detector.backfill.record import IncidentRecord
+from detector.backfill.replay import BATCH, Replayed, replay
+from detector.backfill.scoreboard import eligible, summary
+from detector.domain import Alert, Budget, Incident, Pairing, Post, Service
+from detector.pipeline import Pipeline
+from detector.protocols import Classifier, Detector, Matcher
+
+MakeDetector = Callable[[Service, Budget, float], Detector]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backfilled:
+    """The results of one backfill."""
+
+    alerts: list[Alert]
+    pairings: list[Pairing]
+    outages: list[Outage]
+    scoreboard: dict[str, Any]
+    replayed: Replayed
+
+
+def backfill(
+    posts: Iterable[Post],
+    *,
+    services: Sequence[Service],
+    matcher: Matcher,
+    classifier: Classifier,
+    make_detector: MakeDetector,
+    budget: Budget,
+    incidents: Sequence[Incident] = (),
+    batch: int = BATCH,
+    bad_lines: Callable[[], dict[str, int]] = dict,
+    assumptions: Callable[[], list[str]] = list,
+    progress: Callable[[int, datetime], None] | None = None,
+) -> Backfilled:
+    """Replay `posts` and compare with `incidents`.
+
+    Args:
+        posts: in `Post.order`, each key once.
+        bad_lines, assumptions: asked after the replay, when the reader has met everything.
+    """
+    began = perf_counter()
+    pipeline = Pipeline(
+        services=services,
+        matcher=matcher,
+        classifier=classifier,
+        make_detector=lambda service: make_detector(service, budget, classifier.prior),
+        record=IncidentRecord(incidents),
+    )
+    replayed = replay(posts, pipeline, batch=batch, progress=progress)
+    alerts = sorted_alerts(replayed.alerts.values())
+    slugs = [service.slug for service in services]
+    record = eligible(outages(incidents), replayed, slugs)
+    pairings = pair(alerts, record)
+    scoreboard = summary(
+        replayed, alerts, pairings, record, services=slugs, bad_lines=bad_lines(), assumptions=assumptions()
+    )
+    scoreboard["seconds"]["total"] = round(perf_counter() - began, 3)
+    return Backfilled(alerts=alerts, pairings=pairings, outages=record, scoreboard=scoreboard, replayed=replayed)
