@@ -53,13 +53,15 @@ class Watch(_Strict):
         services: slugs of the catalogue; `"*"` is all of them.
         budget: false alarms chance may raise for one service, as in `1/year`.
         fleet_budget: the same for all services together; takes the place of `budget`.
-        classifier: the classifier plug-in; falls back to `keyword` with a warning if its artifact cannot be used.
+        classifier: a plug-in or an artifact's folder; None is the shipped one, or `keyword` with a warning where it
+            cannot be used.
+        detector: the plug-in that follows the counts.
     """
 
     services: tuple[str, ...] = DEFAULT_SERVICES
     budget: str = "1/year"
     fleet_budget: str | None = None
-    classifier: str = "static"
+    classifier: str | None = None
     detector: str = "scan"
 
     @field_validator("budget", "fleet_budget")
@@ -311,8 +313,9 @@ def _unknown_names(values: dict[str, Any], slugs: Iterable[str] | None) -> list[
     watch = values.get("watch")
     if isinstance(watch, dict):
         for key, group in (("classifier", "classifiers"), ("detector", "detectors")):
-            if isinstance(watch.get(key), str) and watch[key] not in registry.names(group):
-                found.append((("watch", key), _stranger("plug-in", watch[key], registry.names(group))))
+            chosen = watch.get(key)
+            if isinstance(chosen, str) and chosen not in registry.names(group) and not Path(chosen).is_dir():
+                found.append((("watch", key), _stranger("plug-in", chosen, registry.names(group))))
     known = set(slugs) if slugs is not None else None
     if known is not None:
         found += [

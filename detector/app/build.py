@@ -1,0 +1,233 @@
+"""From settings to running parts, every plug-in through its entry point; what lacks its key is left out and named."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from detector import registry
+from detector.alerting.policy import Receiver
+from detector.domain import Service, StatusPage
+from detector.errors import ConfigError, NotConfigured, StoreError, TransportError
+
+if TYPE_CHECKING:
+    from detector.app.daemon import Connections
+    from detector.app.engine import Engine
+    from detector.config.settings import Settings
+    from detector.pipeline import Pipeline
+    from detector.protocols import Classifier, Collector, Notifier, OfficialRecord, StatusReader
+    from detector.store import Store
+    from detector.transport.session import Session
+
+_KEY_BYTES = 32
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """What the settings come to, before anything runs.
+
+    Attributes:
+        services: the watched ones, in the catalogue's order.
+        receivers: who may be told.
+    """
+
+    settings: Settings
+    services: tuple[Service, ...]
+    receivers: tuple[Receiver, ...]
+
+
+def load_blueprint(path: Path | None, env: Mapping[str, str] | None = None) -> Blueprint:
+    """Read the settings and the catalogue.
+
+    Args:
+        path: the settings file; None is `detector.toml` in the working folder, or the embedded default without it.
+
+    Raises:
+        ConfigError: with every mistake.
+    """
+    from detector.config.catalogue import load_catalogue
+    from detector.config.settings import default_path, load_settings
+
+    catalogue = tuple(load_catalogue())
+    settings = load_settings(
+        path or default_path(), os.environ if env is None else env, slugs=[each.slug for each in catalogue]
+    )
+    return blueprint(settings, catalogue)
+
+
+def blueprint(settings: Settings, catalogue: Sequence[Service]) -> Blueprint:
+    """Choose the watched services and the receivers."""
+    wanted = set(settings.watch.services)
+    services = tuple(each for each in catalogue if "*" in wanted or each.slug in wanted)
+    receivers = tuple(
+        Receiver(name=name, level=each.least, services=() if "*" in each.services else each.services)
+        for name, each in settings.receivers.items()
+        if each.enabled
+    )
+    return Blueprint(settings=settings, services=services, receivers=receivers)
+
+
+def make_classifier(settings: Settings, notes: list[str]) -> Classifier:
+    """The classifier asked for, or the shipped one; a fall-back to the keyword floor is told in `notes`.
+
+    Raises:
+        ArtifactError: the one asked for cannot be used.
+    """
+    from detector.classify.load import load_classifier
+
+    name = settings.watch.classifier
+    strangers = {name: registry.load("classifiers", name)} if name in registry.names("classifiers") else {}
+    return load_classifier(name, notes=notes, registered=strangers)
+
+
+def make_pipeline(plan: Blueprint, classifier: Classifier, record: OfficialRecord | None) -> Pipeline:
+    """A pipeline without memory."""
+    from detector.match.matcher import NameMatcher
+    from detector.pipeline import Pipeline
+
+    make_detector = registry.load("detectors", plan.settings.watch.detector)
+    budget = plan.settings.watch.budget_of_a_service(len(plan.services))
+    return Pipeline(
+        services=plan.services,
+        matcher=NameMatcher(plan.services),
+        classifier=classifier,
+        make_detector=lambda service: make_detector(service, budget, classifier.prior),
+        record=record,
+    )
+
+
+def make_engine(plan: Blueprint, store: Store, notes: list[str]) -> Engine:
+    """The engine, its classifier loaded: takes a second or two, so call it in the worker thread."""
+    from detector.app.engine import Engine
+
+    classifier = make_classifier(plan.settings, notes)
+    return Engine(
+        store=store,
+        make_pipeline=lambda: make_pipeline(plan, classifier, store.read),
+        receivers=plan.receivers,
+    )
+
+
+def connect(plan: Blueprint, store_path: Path, notes: list[str], *, session: Session | None = None) -> Connections:
+    """Build collectors, status readers and notifiers; what lacks its key is left out with a line in `notes`.
+
+    Args:
+        session: for all requests; one of our own makes sense for a loopback only.
+
+    Raises:
+        ConfigError: plug-ins refuse their settings; all of them are named.
+    """
+    from detector.app.daemon import Connections
+    from detector.collectors.context import CollectorContext
+    from detector.transport.session import Session
+    from detector.transport.worker import ParseWorker
+
+    session = session or Session()
+    worker = ParseWorker()
+    context = CollectorContext(
+        session=session, worker=worker, author_key=author_key(store_path), services=plan.services
+    )
+    problems: list[str] = []
+
+    async def close() -> None:
+        await worker.aclose()
+        await session.aclose()
+
+    collectors = _collectors(plan.settings, context, problems, notes)
+    notifiers = _notifiers(plan, problems, notes)
+    readers = _readers(plan, session, problems, notes)
+    if problems:
+        raise ConfigError(problems)
+    return Connections(
+        collectors=collectors,
+        readers=readers,
+        notifiers=notifiers,
+        page_interval=plan.settings.status.interval,
+        close=close,
+    )
+
+
+def author_key(store_path: Path) -> bytes:
+    """The key of the author hashes: made once, kept beside the database and never in it, readable by its owner only.
+
+    Raises:
+        StoreError: it cannot be read or written.
+    """
+    path = store_path.with_name(store_path.name + ".key")
+    try:
+        try:
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            key = path.read_bytes()
+            if len(key) != _KEY_BYTES:
+                raise StoreError(
+                    f"{path}: holds {len(key)} bytes, not {_KEY_BYTES}; restore it, or remove it to begin anew "
+                    "(authors are then counted afresh)"
+                ) from None
+            return key
+        with os.fdopen(file, "wb") as body:
+            key = secrets.token_bytes(_KEY_BYTES)
+            body.write(key)
+            return key
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be used ({error.strerror}); check the folder and its owner") from error
+
+
+def _collectors(settings: Settings, context: object, problems: list[str], notes: list[str]) -> list[Collector]:
+    made: list[Collector] = []
+    for name, source in settings.sources.items():
+        if source.enabled:
+            build = registry.load("collectors", source.type or name)
+            made += _built(f"sources.{name}", lambda b=build, s=source: b(s.options, context), problems, notes) or []
+    return made
+
+
+def _notifiers(plan: Blueprint, problems: list[str], notes: list[str]) -> list[Notifier]:
+    made: list[Notifier] = []
+    names = {service.slug: service.name for service in plan.services}
+    for name, receiver in plan.settings.receivers.items():
+        if not receiver.enabled:
+            continue
+        build = registry.load("notifiers", receiver.type or name)
+        options = {"names": names, **receiver.options, "receiver": name}
+        one = _built(f"receivers.{name}", lambda b=build, o=options: b(o), problems, notes)
+        if one is not None:
+            made.append(one)
+    return made
+
+
+def _readers(plan: Blueprint, session: Session, problems: list[str], notes: list[str]) -> list[StatusReader]:
+    made: list[StatusReader] = []
+    status = plan.settings.status
+    known = registry.names("status")
+    for service in plan.services if status.enabled else ():
+        pages = service.status_pages
+        if service.slug in status.pages:
+            pages = (StatusPage(url=status.pages[service.slug]),)
+        # The first page that we can read speaks for the service; a kind without a reader is for people only.
+        page = next((each for each in pages if each.kind in known), None)
+        if page is None:
+            continue
+        build = registry.load("status", page.kind)
+        place = f"status.pages.{service.slug}"
+        one = _built(place, lambda b=build, s=service.slug, u=page.url: b(s, u, session), problems, notes)
+        if one is not None:
+            made.append(one)
+    return made
+
+
+def _built(place: str, build: Callable[[], T], problems: list[str], notes: list[str]) -> T | None:
+    try:
+        return build()
+    except NotConfigured as reason:
+        notes.append(f"{place} is off: {reason}")
+    except ConfigError as error:
+        problems += [f"{place}: {problem}" for problem in error.problems]
+    except TransportError as error:
+        problems.append(f"{place}: {error}")
+    return None
