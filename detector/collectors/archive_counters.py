@@ -72,7 +72,7 @@ class ReadCounters:
         self.bad[kind] += 1
         kept = self.examples.setdefault(kind, [])
         if len(kept) < MAX_EXAMPLES:
-            kept.append(f"{where}:{line}: {kind}{': ' + why if why else ''}")
+            kept.append(f"{where}:{line}: {kind}{': ' + why if why and why != kind else ''}")
 
     def report(self) -> list[str]:
         """Lines for a person: how many of each kind were bad or left out, and where the first ones are."""
