@@ -1,1 +1,1 @@
-"""."""
+"""Settings and the catalogue: read, checked, every mistake reported at once."""

@@ -1,0 +1,118 @@
+"""One spelling for every way of writing a letter, with the way back to the text as written.
+
+`fold` lowers case, splits compatibility forms, drops accents, zero-width and bidirectional controls, and maps the
+Cyrillic and Greek letters that look Latin (a small subset of Unicode TS 39), one character at a time. Folding a
+character never depends on its neighbours, so offsets survive and a concatenation folds to the concatenation.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+# Letters of Cyrillic and Greek, both cases, under the Latin letter they are mistaken for.
+_LOOKALIKES = {
+    "a": "аАΑα", "b": "ВΒ", "c": "сСϲϹ", "d": "ԁԀ", "e": "еЕΕ", "g": "ɡ", "h": "һҺНΗ", "i": "іІΙι", "j": "јЈϳͿ",
+    "k": "кКΚκ", "l": "ӏӀ", "m": "мМΜ", "n": "Ν", "o": "оОΟο", "p": "рРΡρ", "q": "ԛԚ", "s": "ѕЅ", "t": "тТΤτ",
+    "u": "υ", "v": "νѵѴ", "w": "ԝԜ", "x": "хХΧ", "y": "уУүҮΥ", "z": "Ζ",
+}  # fmt: skip
+_SIGNS = {
+    "\u2018": "'", "\u2019": "'", "\u201b": "'", "\u02bc": "'", "\u00b4": "'", "`": "'", "\uff07": "'",
+    "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2212": "-",
+    "\u0131": "i", "\u0142": "l", "\u00f8": "o",
+}  # fmt: skip
+_UNSPACED = "\u0e00"  # Thai, kana, Han, Hangul: words stand side by side without spaces, so each letter is a boundary
+_MOST_CACHED = 20_000
+_DROPPED = frozenset({"Cf", "Mn", "Me"})
+
+_LOWER_ASCII = bytes(ord(chr(i).lower()) if i != ord("`") else ord("'") for i in range(128)) + bytes(range(128, 256))
+_SCAN_ASCII = bytes(ord(chr(i).lower()) if chr(i).isalnum() or chr(i) == "_" else ord(" ") for i in range(128)) + bytes(
+    range(128, 256)
+)
+
+
+class _Table(dict[str, str]):
+    """Folds of single characters, worked out on first use; at most `_MOST_CACHED` at a time."""
+
+    def __missing__(self, char: str) -> str:
+        if len(self) > _MOST_CACHED:
+            self.clear()
+            self.update(_FIXED)
+        plain = "".join(c for c in unicodedata.normalize("NFKD", char) if unicodedata.category(c) not in _DROPPED)
+        folded = "".join(_FIXED.get(c, c) for c in plain.casefold())
+        self[char] = folded
+        return folded
+
+
+def _known() -> dict[str, str]:
+    return {char: latin for latin, chars in _LOOKALIKES.items() for char in chars} | _SIGNS
+
+
+_FIXED = _known()
+_FOLDS = _Table(_FIXED)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A text made comparable.
+
+    Attributes:
+        text: as written.
+        plain: folded; where the text is ASCII, index i of `plain` is index i of `text`.
+        scan: `plain` between two spaces, everything but letters, digits and `_` a space: `scan[i + 1]` is `plain[i]`.
+    """
+
+    text: str
+    plain: str
+    scan: str
+
+    def written(self, start: int, end: int) -> str:
+        """The part of the text that folds to `plain[start:end]`.
+
+        >>> fold("Is Ｃlaude\u200b down?").written(3, 9)
+        'Ｃlaude'
+        """
+        if self.text.isascii():
+            return self.text[start:end]
+        first, last, at = len(self.text), len(self.text), 0
+        for index, char in enumerate(self.text):
+            if at >= end:
+                last = index
+                break
+            width = len(_FOLDS[char])
+            if at <= start < at + width:
+                first = index
+            at += width
+        while last > first and not _FOLDS[self.text[last - 1]]:
+            last -= 1
+        return self.text[first:last]
+
+
+def fold(text: str) -> Folded:
+    """The folded forms of a text.
+
+    >>> fold("Сlaude’s AWS").plain
+    "claude's aws"
+    """
+    if text.isascii():
+        raw = text.encode("ascii")
+        return Folded(
+            text, raw.translate(_LOWER_ASCII).decode("ascii"), f" {raw.translate(_SCAN_ASCII).decode('ascii')} "
+        )
+    plain = "".join(map(_FOLDS.__getitem__, text))
+    return Folded(text, plain, f" {_spaced(plain)} ")
+
+
+def _spaced(plain: str) -> str:
+    if plain.isascii():
+        return plain.encode("ascii").translate(_SCAN_ASCII).decode("ascii")
+    return "".join(char if char == "_" or (char.isalnum() and char < _UNSPACED) else " " for char in plain)
+
+
+def squeeze(text: str) -> str:
+    """Letters and digits of the folded text alone: the key under which names, slugs and handles are looked up.
+
+    >>> squeeze("@Cash App")
+    'cashapp'
+    """
+    return "".join(char for char in fold(text).plain if char.isalnum())
