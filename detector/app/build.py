@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -183,7 +184,7 @@ def _collectors(settings: Settings, context: object, problems: list[str], notes:
     for name, source in settings.sources.items():
         if source.enabled:
             build = registry.load("collectors", source.type or name)
-            made += _built(f"sources.{name}", lambda b=build, s=source: b(s.options, context), problems, notes) or []
+            made += _built(f"sources.{name}", partial(build, source.options, context), problems, notes) or []
     return made
 
 
@@ -195,7 +196,7 @@ def _notifiers(plan: Blueprint, problems: list[str], notes: list[str]) -> list[N
             continue
         build = registry.load("notifiers", receiver.type or name)
         options = {"names": names, **receiver.options, "receiver": name}
-        one = _built(f"receivers.{name}", lambda b=build, o=options: b(o), problems, notes)
+        one = _built(f"receivers.{name}", partial(build, options), problems, notes)
         if one is not None:
             made.append(one)
     return made
@@ -215,7 +216,7 @@ def _readers(plan: Blueprint, session: Session, problems: list[str], notes: list
             continue
         build = registry.load("status", page.kind)
         place = f"status.pages.{service.slug}"
-        one = _built(place, lambda b=build, s=service.slug, u=page.url: b(s, u, session), problems, notes)
+        one = _built(place, partial(build, service.slug, page.url, session), problems, notes)
         if one is not None:
             made.append(one)
     return made
