@@ -116,7 +116,7 @@ def fingerprint(manifest: dict[str, Any]) -> str:
     """Twelve hex digits that change with any weight.
 
     >>> fingerprint({"files": {"a": {"sha256": "00"}}})
-    '9a1f3fd8dbb7'
+    'fa19ed45c62e'
     """
     sums = "\n".join(f"{name} {stated.get('sha256')}" for name, stated in sorted(manifest["files"].items()))
     return hashlib.sha256(sums.encode()).hexdigest()[:12]

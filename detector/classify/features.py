@@ -75,7 +75,7 @@ def _powers(count: int) -> U64:
 
 def _piece(prefix: U64, powers: U64, start: I64, length: I64 | int) -> U64:
     """Hash of buffer[start:start+length]: H(end) - H(start) * base^length, mod 2^64, then mixed."""
-    key = prefix[start + length] - prefix[start] * powers[length]
+    key: U64 = prefix[start + length] - prefix[start] * powers[length]
     key ^= key >> np.uint64(31)
     key *= _MIX
     key ^= key >> np.uint64(29)

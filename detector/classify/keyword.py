@@ -32,7 +32,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("outage_asked", r"\b(?:outages?|down|issues|problems)\b[^?.]{0,60}\?"),
     ("others_too", r"\b(?:any ?(?:one|body) (?:else|having|know)|is it (?:just|only) me|just me|same here|me too|us too|everyone)\b"),
     ("right_now", r"\b(?:right now|at the moment|currently|again|today|tonight|this morning|since \w{2,12}|for (?:the )?(?:last|past)|still|all (?:day|morning))\b"),
-    ("past", rf"\b(?:was|were|had been|went) (?:\w{{1,12}} ){{0,2}}(?:down|offline|out|unavailable|unreachable)\b|\b(?:post-? ?mortem|postmortem|root cause|aftermath|retrospective|incident report|yesterday|last (?:week|month|night|year)|lessons?|survived|explains?|explained|apolog\w{{2,6}}|anatomy|learned|history)\b"),
+    ("was_down", r"\b(?:was|were|had been|went|has been) (?:\w{1,12} ){0,2}(?:down|offline|out|unavailable|unreachable)\b"),
+    ("past", r"\b(?:post-? ?mortem|postmortem|root cause|aftermath|retrospective|incident report|yesterday|last (?:week|month|night|year)|lessons?|survived|explains?|explained|apolog\w{2,6}|anatomy|learned|history)\b"),
     ("dated", rf"\b(?:{DAY}|{AGED}|{YEAR})\b"),
     ("over", r"\b(?:back (?:up|online|to normal)|resolved|restored|fixed|recovered|is up again|up and running|working again|no longer)\b"),
     ("planned", r"\b(?:scheduled|planned|maintenance|shutting down|shuts down|shut down|sunset\w{0,4}|end of life|discontinu\w{2,4})\b"),
@@ -40,6 +41,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("account", r"\b(?:my (?:account|card|order|refund|payment|subscription|password|bill|profile)|ban(?:ned)?|suspended|locked out|refund\w{0,3}|billing|charged|password|cancel\w{0,6}|usage limit|limit reached|rate limits?|verification)\b"),
     ("device", r"\b(?:my (?:phone|iphone|ipad|laptop|pc|tv|router|modem|macbook|android|samsung|pixel)|iphone|ipad|android|ios 0{1,2}|after (?:the )?update|since (?:the )?(?:last )?update|chromecast|firmware|reinstall\w{0,3})\b"),
     ("idiom", r"\b(?:down (?:to|the|vote\w{0,2}|with|under|on|syndrome|payment)|doubl\w{2,3} down|break(?:s|ing)? down|cut(?:s|ting)? down|slow(?:s|ed)? down|calm down|sit down|(?:stocks?|shares|prices?|sales) (?:are |is )?down|crash(?:ed|ing)? (?:the|a|my) (?:party|car|wedding)|tracked down|come down|upside down|let(?:s|ting)? (?:me |us )?down)\b"),
+    ("denied", r"\b(?:no|not an?|zero|never (?:had|seen)|without(?: any)?) (?:\w{1,12} )?(?:outages?|problems?|issues?|trouble|downtime)\b|\b(?:works?|working|loads?|up) (?:fine|ok|here|perfectly|for (?:me|us))\b|\bnot down\b"),
     ("power", r"\b(?:power|electricity|water|gas|storm|hurricane|blackout|black-?out|transformer|utility|utilities)\b"),
     ("wish", r"\b(?:how (?:do|can|to)|please add|feature request|would be nice|i wish|love|great app|awesome|best app|thanks|thank you|show hn|tutorial|guide)\b"),
 )  # fmt: skip
@@ -54,7 +56,7 @@ def hits(text: str) -> list[bool]:
     """Which rules find something in a normalised text, in the order of `RULES`.
 
     >>> [RULES[i][0] for i, hit in enumerate(hits("is xsvcx down?")) if hit]
-    ['down_asked', 'outage_asked']
+    ['down_asked', 'named_down', 'outage_asked']
     """
     return [pattern.search(text) is not None for _, pattern in RULES]
 
@@ -70,16 +72,18 @@ def judge_text(text: str) -> Probabilities:
     def has(*names: str) -> bool:
         return any(found[_AT[name]] for name in names)
 
-    failing = has("down_now", "down_asked", "named_down", "fails", "symptom", "outage")
+    failing = has("down_now", "down_asked", "named_down", "fails", "symptom", "outage", "was_down")
     if has("power") and not has("down_now", "down_asked", "named_down"):
         return Probabilities(0.04, 0.03, 0.03, 0.05, 0.85)
+    if has("denied") and not has("down_asked", "others_too", "symptom"):
+        return Probabilities(0.08, 0.02, 0.12, 0.12, 0.66)
     if not failing:
         if has("account", "device"):
             return Probabilities(0.06, 0.01, 0.01, 0.52, 0.40)
         if has("planned", "over", "past") and has("outage_asked", "dated"):
             return Probabilities(0.06, 0.03, 0.31, 0.10, 0.50)
         return Probabilities(0.03, 0.01, 0.02, 0.12, 0.82)
-    if has("past", "dated", "over", "planned"):
+    if has("was_down", "past", "dated", "over", "planned"):
         sure = has("down_now", "down_asked") and has("right_now", "others_too")
         return Probabilities(0.45, 0.08, 0.32, 0.07, 0.08) if sure else Probabilities(0.12, 0.10, 0.58, 0.08, 0.12)
     if has("down_now", "down_asked", "named_down") or (has("outage") and has("outage_asked", "others_too")):
@@ -100,6 +104,13 @@ def names_of(mention: Mention) -> tuple[str, ...]:
     return (mention.matched, mention.service)
 
 
+def spoken_for(mention: Mention, p: Probabilities) -> Probabilities:
+    """A provider's own post is never a complaint: that share goes to `other`."""
+    if not mention.post.official:
+        return p
+    return Probabilities(0.0, p.report, p.past, p.solo, p.other + p.complaint)
+
+
 class KeywordClassifier:
     """Judges by rules alone."""
 
@@ -116,7 +127,9 @@ class KeywordClassifier:
     def judge(self, mentions: Sequence[Mention]) -> list[Judgement]:
         """One judgement a mention, in order."""
         return [
-            Judgement(mention=m, p=judge_text(normalise(m.post.text, *names_of(m))), classifier=self.name)
+            Judgement(
+                mention=m, p=spoken_for(m, judge_text(normalise(m.post.text, *names_of(m)))), classifier=self.name
+            )
             for m in mentions
         ]
 

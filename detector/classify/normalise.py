@@ -11,7 +11,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
-SERVICE, URL, USER, YEAR, AGED, CLOCK, DAY = "xsvcx", "xurlx", "xuserx", "xyearx", "xagedx", "xclockx", "xdayx"
+SERVICE, URL, USER = "xsvcx", "xurlx", "xuserx"
+YEAR, AGED, CLOCK, DAY, PERCENT = "xyearx", "xagedx", "xclockx", "xdayx", "xpercentx"
 LIMIT_BYTES = 4096
 """Longer posts are cut: what fails is said at the start, and a post of 1 MB must cost what one of 4 kB costs."""
 
@@ -77,6 +78,8 @@ def normalise(text: str, *names: str) -> str:
         text = _naming(said).sub(f"{SERVICE} ", text)
     if "@" in text:
         text = _ACCOUNT.sub(USER, text)
+    if "%" in text:
+        text = text.replace("%", f" {PERCENT} ")
     if _HAS_DIGIT.search(text):
         text = _AGED.sub(f" {AGED} ", text)
         text = _MONTH.sub(DAY, text)

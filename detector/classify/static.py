@@ -8,7 +8,7 @@ from pathlib import Path
 
 from detector.classify.artifact import Artifact, read_artifact
 from detector.classify.head import inputs
-from detector.classify.keyword import names_of
+from detector.classify.keyword import names_of, spoken_for
 from detector.classify.normalise import clean, normalise
 from detector.domain import Judgement, Mention, Probabilities
 from detector.resources import model_path
@@ -48,7 +48,7 @@ class StaticClassifier:
             rows = self._head.probabilities(seen).tolist()
             for mention, text, row in zip(batch, texts, rows, strict=True):
                 p = Probabilities(*row) if text.isascii() or readable(mention.post.text) else UNREADABLE
-                judged.append(Judgement(mention=mention, p=p, classifier=self._name))
+                judged.append(Judgement(mention=mention, p=spoken_for(mention, p), classifier=self._name))
         return judged
 
 

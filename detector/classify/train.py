@@ -95,35 +95,45 @@ def validate(corpus: Corpus, table: WordTable, recipe: Recipe) -> Validation:
 
     Each fold is calibrated on the other folds, so that no figure has seen its own posts.
     """
-    fold_list = list(folds(corpus.groups.tolist(), seed=recipe.seed))
-    if not fold_list:
-        raise UsageError("cannot validate: all labelled posts say the same; give posts that differ")
     scores = np.zeros((len(corpus.posts), 5))
-    place = np.zeros(len(corpus.posts), dtype=np.int64)
-    for number, (train, test) in enumerate(fold_list):
-        scores[test] = corpus.scores(corpus.fit(train, table, recipe), test, table)
-        place[test] = number
-    ones = np.ones(len(corpus.posts))
-    scale, shift = calibration(scores, corpus.labels, ones)
+    place = np.full(len(corpus.posts), -1, dtype=np.int64)
+    for number, (train, test) in enumerate(folds(corpus.groups.tolist(), seed=recipe.seed)):
+        if _two_labels(corpus, train):
+            scores[test] = corpus.scores(corpus.fit(train, table, recipe), test, table)
+            place[test] = number
+    tested = place >= 0
+    scale, shift = _calibration(scores[tested], corpus.labels[tested])
     p = np.zeros_like(scores)
-    for number in range(len(fold_list)):
-        own = place == number
-        rest = ~own
-        p[own] = calibrated(scores[own], *calibration(scores[rest], corpus.labels[rest], ones[rest]))
+    for number in np.unique(place[tested]):
+        own, rest = place == number, tested & (place != number)
+        p[own] = calibrated(scores[own], *_calibration(scores[rest], corpus.labels[rest]))
     kinds = np.array([post.source.split(":")[0] for post in corpus.posts])
-    measures = {"folds": measure(corpus.labels, p)}
-    by_source = {str(kind): measure(corpus.labels[kinds == kind], p[kinds == kind]) for kind in sorted(set(kinds))}
-    headless = kinds != "hackernews-story"
-    if headless.any():
-        measures["folds, without headlines"] = measure(corpus.labels[headless], p[headless])
+
+    def of(rows: NDArray[np.bool_]) -> Measures:
+        return measure(corpus.labels[rows & tested], p[rows & tested])
+
+    measures = {"folds": of(tested)}
+    by_source = {str(kind): of(kinds == kind) for kind in sorted(set(kinds))}
+    measures["folds, without headlines and own posts"] = of((kinds != "hackernews-story") & (kinds != "own"))
     measures["later 30 %"] = _held(corpus, [later(corpus.posts, corpus.groups)], table, recipe, (scale, shift))
     named = np.flatnonzero(np.array([bool(service) for service in corpus.services]))
-    measures["named services, folds"] = measure(corpus.labels[named], p[named])
+    measures["named services, folds"] = of(np.array([bool(service) for service in corpus.services]))
     by_service = _without_service(corpus, named, recipe)
     measures["named services, never seen"] = _held(corpus, by_service, table, recipe, (scale, shift))
     apart = [(np.flatnonzero(kinds != kind), np.flatnonzero(kinds == kind)) for kind in sorted(set(kinds))]
     measures["sources never seen"] = _held(corpus, apart, table, recipe, (scale, shift))
     return Validation(measures, by_source, scale, shift)
+
+
+def _two_labels(corpus: Corpus, rows: I64) -> bool:
+    return len(np.unique(corpus.labels[rows])) > 1
+
+
+def _calibration(scores: F64, labels: I64) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """As `calibration`; without a held-out post the scores stay as they are."""
+    if not len(labels):
+        return np.ones(5, dtype=np.float32), np.zeros(5, dtype=np.float32)
+    return calibration(scores, labels, np.ones(len(labels)))
 
 
 def _without_service(corpus: Corpus, named: I64, recipe: Recipe) -> list[Fold]:
@@ -141,7 +151,7 @@ def _held(corpus: Corpus, splits: Sequence[Fold], table: WordTable, recipe: Reci
     labels: list[I64] = []
     found: list[F64] = []
     for train, test in splits:
-        if len(test) and len(np.unique(corpus.labels[train])) > 1:
+        if len(test) and _two_labels(corpus, train):
             scores = corpus.scores(corpus.fit(train, table, recipe), test, table)
             found.append(calibrated(scores, *by))
             labels.append(corpus.labels[test])

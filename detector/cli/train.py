@@ -1,0 +1,61 @@
+"""`detector train`: from labelled posts to a classifier's artifact and its card."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--labels", "labels", multiple=True, required=True, type=_FILE, help="Labelled JSON lines. [repeatable]")
+@click.option("--texts", "texts", multiple=True, type=_FILE, help="Archives holding the texts of labels without one.")
+@click.option("--own", "own", multiple=True, type=_FILE, help="Labelled posts of our own, with text.")
+@click.option("--words", type=_FILE, help="Artifact whose word vectors are taken. [default: the shipped one]")
+@click.option("--distil", "archives", multiple=True, type=_FILE, help="Make new word vectors from these archives.")
+@click.option("--sentences", type=int, default=20_000, show_default=True, help="Texts the teacher sees with --distil.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--out", required=True, type=_FILE, help="Folder for weights, manifest and card.")
+def command(
+    labels: tuple[Path, ...],
+    texts: tuple[Path, ...],
+    own: tuple[Path, ...],
+    words: Path | None,
+    archives: tuple[Path, ...],
+    sentences: int,
+    seed: int,
+    out: Path,
+) -> None:
+    """Train the static classifier and write it to OUT.
+
+    A label is a line {"source","id","label"}, with "text" or joined to it from --texts. The same files and seed give
+    the same bytes.
+    """
+    from detector.classify.artifact import read_words
+    from detector.classify.card import card
+    from detector.classify.fit import Recipe
+    from detector.classify.labels import read_labels
+    from detector.classify.train import train
+    from detector.cli.classify import shipped_matcher
+    from detector.resources import model_path
+
+    labelled = read_labels([*labels, *own], texts=texts)
+    for warning in labelled.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(f"{len(labelled.posts)} posts: {labelled.counts()}", err=True)
+    if archives:
+        from detector.classify.distil import archive_texts, distil, shipped_teacher
+
+        click.echo("making word vectors (minutes)", err=True)
+        table = distil(archive_texts(archives, seed=seed), sentences=sentences, seed=seed, teacher=shipped_teacher())
+    else:
+        table = read_words(words or model_path("static"))
+    said = shlex.join(["detector", *sys.argv[1:]])
+    manifest = train(labelled, table, out, recipe=Recipe(seed=seed), matcher=shipped_matcher(), command=said)
+    (out / "README.md").write_text(card(manifest), encoding="utf-8")
+    click.echo(f"wrote {out}", err=True)
+    click.echo(card(manifest))

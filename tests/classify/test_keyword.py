@@ -1,0 +1,76 @@
+"""The floor: what plain rules make of plain posts."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from detector.classify.keyword import RULES, build, judge_text
+from detector.domain import LABELS
+from tests.classify.conftest import mention
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        pytest.param("Slack is down", "complaint", id="bare assertion"),
+        pytest.param("Slack down?", "complaint", id="bare question"),
+        pytest.param("Ask HN: Is Slack down?", "complaint", id="asked on HN"),
+        pytest.param("Tell HN: Slack is down", "complaint", id="told on HN"),
+        pytest.param("slack won't load, anyone else?", "complaint", id="symptom shared"),
+        pytest.param("slack keeps giving me a bad gateway again", "complaint", id="server error"),
+        pytest.param("Slack outage?", "complaint", id="outage asked"),
+        pytest.param("Slack outage", "report", id="outage headline"),
+        pytest.param("Widespread Slack outage hits millions", "report", id="news"),
+        pytest.param("Slack was down", "past", id="past tense"),
+        pytest.param("Slack outage post-mortem", "past", id="post-mortem"),
+        pytest.param("The Slack outage of May 12, 2021", "past", id="dated"),
+        pytest.param("Slack is not working on my iPad since the update", "solo", id="own device"),
+        pytest.param("please refund my Slack subscription", "solo", id="billing"),
+        pytest.param("Slack is a fine tool", "other", id="praise"),
+        pytest.param("No outage here, Slack works for me", "other", id="denied"),
+        pytest.param("power outage in the Slack office", "other", id="electricity"),
+    ],
+)
+def test_a_plain_post_gets_its_label(text: str, label: str) -> None:
+    """One case a rule."""
+    (judged,) = build().judge([mention(text)])
+
+    assert judged.p.label == label
+
+
+def test_every_answer_is_a_distribution() -> None:
+    """The five sum to one, whatever the text."""
+    for text in ("", "?", "x" * 5000, "Slack is down", "🙃🙃", "наушники"):
+        values = judge_text(text).as_tuple()
+
+        assert sum(values) == pytest.approx(1.0)
+        assert all(0 <= value <= 1 for value in values)
+        assert len(values) == len(LABELS)
+
+
+def test_rules_take_linear_time() -> None:
+    """Text made to trip a backtracking pattern costs milliseconds."""
+    nasty = ["is a " * 900, "not it " * 600, "xsvcx " * 680, "a" * 4096, "outage " * 580, ".-'&" * 1000, "was x " * 680]
+
+    for text in nasty:
+        for name, pattern in RULES:
+            started = time.perf_counter()
+            pattern.search(text[:4096])
+
+            assert time.perf_counter() - started < 0.2, (name, text[:20])
+
+
+def test_a_provider_never_complains() -> None:
+    """A post by the provider itself keeps its report and loses its complaint."""
+    (judged,) = build().judge([mention("Slack is down", official=True)])
+
+    assert judged.p.complaint == 0
+    assert sum(judged.p.as_tuple()) == pytest.approx(1.0)
+
+
+def test_the_name_tells_the_rules() -> None:
+    """`keyword@` and a hash."""
+    assert build().name.startswith("keyword@")
+    assert 0 < build().prior < 1
