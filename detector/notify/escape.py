@@ -17,6 +17,9 @@ _MAIL = re.compile(r"[\w.+\-]{1,64}@[\w.\-]{1,255}")
 _LINK = re.compile(r"\b[a-z][a-z0-9+.\-]{1,15}://\S+|\bwww\.\S+", re.IGNORECASE)
 _LONGEST_LINK = 500
 
+# Words that Slack could take for a call to everybody where a channel links names; a joiner after the @ breaks them.
+_EVERYBODY = re.compile(r"@(?=channel|here|everyone)", re.IGNORECASE)
+
 # Characters that Slack's markup gives a meaning, and look-alikes that mean nothing.
 _SLACK_MARKS = str.maketrans({"*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ"})
 
@@ -111,6 +114,7 @@ def slack_text(text: str) -> str:
     >>> slack_text("<!channel> & <@U1>")
     '&lt;!channel&gt; &amp; &lt;@U1&gt;'
     """
+    text = _EVERYBODY.sub("@\u200d", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -82,7 +82,7 @@ def message(notification: Notification, wording: Wording | None = None) -> Messa
     """The message that a notification owes its receiver; each reason has its own words."""
     wording = wording or Wording()
     alert = notification.alert
-    name = plain(service_words(alert.service, wording.names), limit=60)
+    name = plain(service_words(alert.service, wording.names), limit=60) or alert.service
     mark, title, lead = _headline(notification, name)
     if may_repeat(notification):
         lead += " (Repeat: an earlier try may have reached you.)"

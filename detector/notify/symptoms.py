@@ -21,12 +21,12 @@ _SYMPTOMS = tuple(
             r"\b(?:buffer\w*|playback|stream\w*|songs?|videos?)\b.{0,30}\b(?:stop|fail|play|load|buffer)\w*\b",
         ),
         ("deployments or builds fail", r"\b(?:deploy\w*|builds?|ci|actions|pipelines?|git (?:push|pull|clone))\b"),
-        ("API errors", r"\bapi\b"),
+        ("the API fails", r"\bapi\b"),
         (
             "it does not load",
             r"\b(?:(?:won'?t|not|can'?t|doesn'?t|isn'?t) (?:load|open|connect|reach)\w*|loading|blank|spinning)\b",
         ),
-        ("timeouts", r"\b(?:time[sd]? ?out|timeouts?|timing out)\b"),
+        ("it times out", r"\b(?:time[sd]? ?out|timeouts?|timing out)\b"),
         ("it is very slow", r"\b(?:slow\w*|lag\w*|crawl\w*|latency)\b"),
         ("it crashes", r"\bcrash\w*\b"),
         ("it is down", r"\b(?:down|outage|offline|unavailable)\b"),
@@ -44,7 +44,7 @@ def symptom(evidence: Sequence[Evidence]) -> str:
     >>> from detector.domain import EPOCH
     >>> posts = ["claude api error 529 again", "the api keeps throwing 529 errors", "claude is down"]
     >>> symptom([Evidence(source="s", id=str(n), url=None, text=t, p=0.9, at=EPOCH) for n, t in enumerate(posts)])
-    'API errors (529)'
+    'the API fails, error 529'
     >>> symptom([])
     'it is not working'
     """
@@ -57,6 +57,4 @@ def symptom(evidence: Sequence[Evidence]) -> str:
     # Counter keeps the order of first sight among equals, and the evidence stands best first.
     words = votes.most_common(1)[0][0] if votes else "it is not working"
     code = codes.most_common(1)[0][0] if codes else None
-    if code is None:
-        return words
-    return f"{words} ({code})" if words != "it is not working" else f"errors ({code})"
+    return words if code is None else f"{words}, error {code}"
