@@ -112,6 +112,8 @@ def _scan(text: str) -> None:
             at += 1
             continue
         rest = _TAG_REST.match(text, found.end(), found.end() + _MAX_TAG)
+        if not rest and len(text) - at < _MAX_TAG and text.count("=", at) <= MAX_ATTRIBUTES:
+            return  # a document that was cut off inside its last tag
         if not rest:
             raise Hostile(f"the feed has a tag <{found[0][:20]} without an end within {_MAX_TAG:,} characters, refused")
         if rest[0].count("=") > MAX_ATTRIBUTES and _attributes(rest[0]) > MAX_ATTRIBUTES:

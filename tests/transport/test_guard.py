@@ -13,66 +13,17 @@ from detector.errors import Permanent, Temporary
 from detector.transport.guard import parse_target, redirected, refusal
 from detector.transport.session import Limits, Session
 
-_REFUSED_ADDRESSES = [
-    "0.0.0.0",
-    "0.1.2.3",
-    "10.0.0.1",
-    "10.255.255.255",
-    "100.64.0.1",
-    "100.127.255.254",
-    "127.0.0.1",
-    "127.8.8.8",
-    "169.254.169.254",
-    "172.16.0.1",
-    "172.31.255.255",
-    "192.0.0.8",
-    "192.0.2.1",
-    "192.88.99.1",
-    "192.168.1.1",
-    "198.18.0.1",
-    "198.19.255.255",
-    "198.51.100.7",
-    "203.0.113.9",
-    "224.0.0.1",
-    "239.1.1.1",
-    "240.0.0.1",
-    "255.255.255.255",
-    "::",
-    "::1",
-    "::127.0.0.1",
-    "::ffff:127.0.0.1",
-    "::ffff:10.0.0.1",
-    "::ffff:169.254.169.254",
-    "64:ff9b::7f00:1",
-    "64:ff9b::8.8.8.8",
-    "64:ff9b:1::1",
-    "100::1",
-    "2001::1",
-    "2001:0:7f00:1::1",
-    "2001:10::1",
-    "2001:db8::1",
-    "2002:7f00:1::",
-    "2002:808:808::1",
-    "3fff::1",
-    "fc00::1",
-    "fd12:3456::1",
-    "fe80::1",
-    "fe80::1%eth0",
-    "fec0::1",
-    "ff02::1",
-    "4000::1",
-    "not-an-address",
-]
-_ACCEPTED_ADDRESSES = [
-    "1.1.1.1",
-    "8.8.8.8",
-    "93.184.216.34",
-    "172.15.0.1",
-    "172.32.0.1",
-    "100.63.0.1",
-    "2606:4700::1111",
-    "2a00:1450::1",
-]
+# One list a line of thought is easier to read than sixty quoted texts.
+_REFUSED_ADDRESSES = """
+0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.254 127.0.0.1 127.8.8.8 169.254.169.254 172.16.0.1
+172.31.255.255 192.0.0.8 192.0.2.1 192.88.99.1 192.168.1.1 198.18.0.1 198.19.255.255 198.51.100.7 203.0.113.9
+224.0.0.1 239.1.1.1 240.0.0.1 255.255.255.255 :: ::1 ::127.0.0.1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254
+64:ff9b::7f00:1 64:ff9b::8.8.8.8 64:ff9b:1::1 100::1 2001::1 2001:0:7f00:1::1 2001:10::1 2001:db8::1 2002:7f00:1::
+2002:808:808::1 3fff::1 fc00::1 fd12:3456::1 fe80::1 fe80::1%eth0 fec0::1 ff02::1 4000::1 not-an-address
+"""
+_ACCEPTED_ADDRESSES = """
+1.1.1.1 8.8.8.8 93.184.216.34 172.15.0.1 172.32.0.1 100.63.0.1 2606:4700::1111 2a00:1450::1
+"""
 
 _REFUSED_URLS = [
     "ftp://example.org/",
@@ -193,13 +144,13 @@ def _fetch(
     return asyncio.run(go()), stub.asked
 
 
-@pytest.mark.parametrize("address", _REFUSED_ADDRESSES)
+@pytest.mark.parametrize("address", _REFUSED_ADDRESSES.split())
 def test_an_address_that_is_not_public_is_refused(address: str) -> None:
     """Every special-purpose range, mapped and translated forms included."""
     assert refusal(address)
 
 
-@pytest.mark.parametrize("address", _ACCEPTED_ADDRESSES)
+@pytest.mark.parametrize("address", _ACCEPTED_ADDRESSES.split())
 def test_a_public_address_is_accepted(address: str) -> None:
     """The guard refuses no more than it must, also just beside the refused ranges."""
     assert refusal(address) is None
