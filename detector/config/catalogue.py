@@ -93,7 +93,7 @@ def _entries(file: Path, problems: list[str]) -> Iterator[_Entry]:
         return
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"\(at line (\d+), column \d+\)", str(error))
-        problems.append(f"{file.name}:{at[1] if at else 1}: not TOML: {error}")
+        problems.append(f"{file.name}:{at[1] if at else len(text.splitlines())}: not TOML: {error}")
         return
     lines = text.splitlines()
     starts = [number for number, line in enumerate(lines) if re.match(r"\s*\[\[\s*service\s*\]\]", line)]
@@ -183,11 +183,13 @@ def _ambiguous(entry: _Entry) -> Iterator[Ambiguous]:
         alias = table["alias"]
         symptoms = table.get("symptoms", True)
         if not isinstance(symptoms, bool):
-            entry.wrong(f"ambiguous {alias!r}: symptoms must be true or false", alias)
+            entry.wrong(f"ambiguous {alias!r}: symptoms must be true or false", "alias", f'"{alias}"')
             symptoms = True
         context = _strings(entry, "context", table.get("context", []))
         if not context and not symptoms:
-            entry.wrong(f"ambiguous {alias!r} needs context words or symptoms, else it can never match", alias)
+            entry.wrong(
+                f"ambiguous {alias!r} needs context words or symptoms, else it can never match", "alias", f'"{alias}"'
+            )
         never = _strings(entry, "never", table.get("never", []))
         yield Ambiguous(alias=alias, context=context, symptoms=symptoms, never=never)
 

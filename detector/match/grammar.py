@@ -26,10 +26,12 @@ _NOUN = (
     r"runners?|"
     r"builds?|deploys?|deployments?|integrations?|channels?|workspace|accounts?|profiles?|sync|streams?|streaming|"
     r"models?|"
-    r"terminals?|registry|cards?|atms?|banking|internet|wifi|broadband|dns|cdn|music|tv|code|pro|free|plus|max|"
+    r"terminals?|registry|cards?|atms?|banking|internet|wifi|broadband|dns|cdn|music|tv|code|codex|oauth|e?mails?|"
+    r"pro|free|plus|max|"
     r"opus|sonnet"
 )
-_TAIL = rf"(?:'s|s'|')?(?:[ -](?:{_NOUN})\b){{0,3}}(?: \([^)\n]{{0,30}}\))?"
+_DOMAIN = r"(?:\.(?:com|org|net|io|ai|us|tv|gg|co|app)(?:\.[a-z]{2})?)?"
+_TAIL = rf"{_DOMAIN}(?:'s|s'|')?(?:[ -](?:{_NOUN})\b){{0,3}}(?: \([^)\n]{{0,30}}\))?"
 _ADVERB = (
     r"just|totally|completely|all|fully|still|now|currently|also|again|like|really|so|super|very|extremely|partially|"
     r"mostly|basically|apparently|actually|always|constantly|literally|officially|definitely|probably|possibly|maybe|"
@@ -46,10 +48,9 @@ _TROUBLE = (
 )
 # "down the street", "down to earth", "down 3 points" say nothing of a service.
 _DOWN = (
-    r"(?:down|offline)\b(?! (?:the|to|with|by|from|under|there|syndrome|payment|his|her|their|[$#]?\d+(?! ?(?:h|m|"
-    r"min)))|"
-    r" on (?:his|her|their|its) |[- ]to[- ]earth| for (?:it|that|anything|whatever|some|a (?!while|few|bit|lot|"
-    r"second|minute)))"
+    r"(?:down|offline)\b(?! (?:(?:the|to|with|by|from|under|there|syndrome|payment|his|her|their)\b|"
+    r"[$#]?\d+(?! ?(?:h|m|min))|on (?:his|her|their|its) |"
+    r"for (?:it|that|anything|whatever|some|a (?!while|few|bit|lot|second|minute)))|[- ]to[- ]earth)"
 )
 _BAD = (
     rf"(?:{_DOWN}|unavailable|broken|unresponsive|unreachable|unusable|inaccessible|crash(?:ing|ed|es)|failing|"
@@ -91,7 +92,8 @@ _END = (
     r"still|currently|all|every|when|while|after|due|is|has|are|across|bro|ugh|man|folks|people|just|what|why|how|"
     r"so|then|"
     r"i|we|it|can't|help|not|yesterday|last|i'm|im|ffs|smh|completely|reported|affecting|it's|its|nationwide|"
-    r"continues?|hits?|took|takes|causes?|caused|leaves?|fixed|resolved|update|postmortem|explained)\b))"
+    r"continues?|hits?|impact(?:s|ed|ing)?|took|takes|causes?|caused|leaves?|fixed|resolved|update|postmortem|"
+    r"explained)\b))"
 )
 _BARE = (
     rf"(?:{_DOWN}|outages?|downtime|(?:still |again )?not (?:working|loading|responding|opening|connecting|syncing|"
@@ -138,7 +140,8 @@ _ASKED = re.compile(
     rf"for (?:you|any|me))))"
 )
 _ASKS = re.compile(
-    r"(?:^|[^\w'])(?:is|are|was|were|isn't|aren't|did|does|has|have|why's|is it just me or is) (?:the )?$"
+    r"(?:^|[^\w'])(?:is|are|was|were|isn't|aren't|did|does|has|have|why's|"
+    r"is it just me or is) (?:the )?(?:https?://)?(?:www\.)?$"
 )
 _BEFORE = re.compile(
     r"(?:"
@@ -171,7 +174,8 @@ _BEFORE_ENDS = re.compile(
     rf"this|anyone|or|"
     r"and|but|on|from|either|because|currently|all|it|is|keeps|are|was|lately|after|too|just|even|via|as|with|so|"
     r"what|i|"
-    r"please|when|while|anymore|web|website|site|app|app's|yesterday|servers?|anyway|properly|though|still|until|"
+    r"please|when|while|anymore|web|website|site|app|app's|twice|once|several|three|every|constantly|randomly|"
+    r"yesterday|servers?|anyway|properly|though|still|until|"
     r"api)\b)"
 )
 _PERSON = _words(
@@ -185,6 +189,7 @@ _DETERMINERS = _words(
     """a an the these those this that each every both other another some any many few several two three four five all
     most no which what whose his her their its your of cut enough much more less little"""
 )
+_QUANTIFIERS = frozenset({"all", "some", "any", "no", "most", "of", "which", "what", "this", "that"})
 _CLAUSE_STARTS = _words(
     """is are was were isn't aren't has have had does did do will would can and or but so that because cuz bc when if
     since my our why how whether ugh lol lmao omg wtf guys hey hi hello again now today think thinks says say
@@ -197,7 +202,8 @@ _CLAUSE_STARTS = _words(
     although as plus vs versus where every time whenever during despite use, twitter's microsoft's google's
     apple's whole entire ya ffs jfc fuck fucking freaking stupid goddamn bloody morning night afternoon evening
     sure literally honestly seriously anyone's y'all folks people why's hence got get getting having me us you
-    them here there this week month year pls imo tho btw idk"""
+    them here there this week month year pls imo tho btw idk major massive huge big global widespread nationwide
+    partial possible"""
 )
 _LAST_WORD = re.compile(r"([\w'&.-]+)([ \"'(\[*_~@#]*)$")
 
@@ -259,7 +265,11 @@ def noun_phrase(written: str, before_written: str, plain: str, start: int, end: 
     word, gap = found[1], found[2]
     if word.endswith((".", "-")) or gap.strip(" ") != "":
         return True
-    if word in _DETERMINERS and not (strict and word in _CLAUSE_STARTS and word != "of"):
+    if word == "of" and strict:
+        return written[:1].isupper()
+    if word in _QUANTIFIERS and not strict and written[:1].isupper():
+        return True
+    if word in _DETERMINERS and not (strict and word in _CLAUSE_STARTS):
         return bool(_APP_BEHIND.match(plain, end))
     if not strict:
         return True
@@ -270,6 +280,6 @@ def noun_phrase(written: str, before_written: str, plain: str, start: int, end: 
 
 
 _APP_BEHIND = re.compile(
-    r"(?:'s)? (?:apps?|api|apis|servers?|site|website|web|client|desktop|outage|outages|login|mobile|service|"
-    r"status|cli)\b"
+    r"(?:'s)? (?:apps?|meetings?|calls?|chats?|api|apis|servers?|site|website|web|client|desktop|outage|outages|login|"
+    r"mobile|service|status|cli)\b"
 )

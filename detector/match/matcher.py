@@ -22,6 +22,8 @@ from detector.match.surroundings import Place, host, place, token
 # Names further back in a text are not looked for: no post that complains needs so many characters.
 TEXT_LIMIT = 100_000
 
+# A capitalised name in a post with one of these is the service, whatever the rest says.
+_OUTAGE_WORDS = frozenset({"outage", "outages"})
 _NAMING = frozenset({Place.TEXT, Place.HANDLE, Place.OUTAGE_TAG})
 
 
@@ -69,6 +71,9 @@ class _Reading:
             self.words = frozenset(self.folded.scan.split())
         return not rule.words.isdisjoint(self.words) or any(phrase in self.folded.scan for phrase in rule.phrases)
 
+    def tells_of_outage(self) -> bool:
+        return "outage" in self.folded.scan and not _OUTAGE_WORDS.isdisjoint(self.folded.scan.split())
+
 
 class NameMatcher:
     """Finds the services posts name.
@@ -90,6 +95,8 @@ class NameMatcher:
         patterns: dict[str, list[_Name]] = {}
         for service in services:
             for name in _names(service):
+                if name.kind is _Kind.HOST and not self._directory.owns(name.alias, service.slug):
+                    continue
                 known = patterns.setdefault(fold(name.alias).scan[:-1], [])
                 if name not in known:
                     known.append(name)
@@ -146,7 +153,7 @@ class NameMatcher:
         whole = [
             (start, end - 1, index)
             for index, start, end in finds
-            if scan[end] in " s" or scan[end - 1] == " " or plain[start - 1 : start] == "#"
+            if scan[end : end + 1] in " s" or scan[end - 1] == " " or plain[start - 1 : start] == "#"
         ]
         if len(whole) > 1:
             whole.sort(key=lambda find: (find[0], -find[1]))
@@ -215,7 +222,8 @@ def _means_it(name: _Name, reading: _Reading, start: int, end: int) -> bool:
     before = folded.written(max(0, start - 40), start) if start else ""
     if rule.symptoms and says_it_fails(written, before, folded.plain, start, end):
         return True
-    return reading.has(rule) and noun_phrase(written, before, folded.plain, start, end, strict=False)
+    near = reading.has(rule) or (rule.symptoms and written[:1].isupper() and reading.tells_of_outage())
+    return near and noun_phrase(written, before, folded.plain, start, end, strict=False)
 
 
 def _names(service: Service) -> Iterator[_Name]:

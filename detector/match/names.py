@@ -39,7 +39,10 @@ class Directory:
             for community in service.communities:
                 self._by_community.setdefault(community.casefold(), service.slug)
             for host in hosts(service):
-                self._by_host.setdefault(host, service.slug)
+                # Where products share a page it speaks first of the one that carries the others.
+                first = self._by_host.setdefault(host, service.slug)
+                if any(other.slug == first and service.slug in other.hosted_on for other in services):
+                    self._by_host[host] = service.slug
 
     def resolve(self, hint: str) -> str | None:
         """The slug a hint means: a slug, a handle with or without `@`, a name; None if it names none we know."""
@@ -65,6 +68,10 @@ class Directory:
         except ValueError:
             return None
         return self._by_host.get(host.removeprefix("www."))
+
+    def owns(self, host: str, slug: str) -> bool:
+        """Whether a link to this host speaks of the service rather than of another with the same page."""
+        return self._by_host.get(host) == slug
 
     def _learn(self, words: Iterable[str], slug: str) -> None:
         for word in words:

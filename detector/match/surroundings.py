@@ -91,6 +91,8 @@ def _plural(plain: str, start: int, end: int) -> Place:
 
 
 def _opens_handle(plain: str, at: int) -> bool:
+    if at and plain[at - 1] == "." and (at == 1 or plain[at - 2].isspace()):
+        return True  # ".@name" shows a reply to everybody
     return at == 0 or not (plain[at - 1].isalnum() or plain[at - 1] in "._-/+")
 
 
