@@ -47,6 +47,9 @@ WATCH_BELOW = 3.0  # nats under the threshold at which a watch begins
 WATCH_MINUTES = 60.0  # a watch that does not grow is forgotten
 LATE_MINUTES = 60.0  # an older post is stored and judged but not counted
 TAU = 60.0  # minutes: memory of the local level
+VOTER = 0.25  # a post less likely a complaint than this is nobody's vote
+SURE_ALONE = 2.2  # sum of the probabilities of at least three people that opens an alert
+SURE_TOGETHER = 1.4  # the same where third-person reports corroborate; also what a watch needs
 ACCEPT = 0.25  # weights below only feed the baseline
 MUTE_EXPECTED = 12.0  # mentions an hour; chance leaves such an hour empty once in e^12 hours
 HOUR_LAG = 60.0  # minutes after its end at which an hour is learned: late posts have arrived
@@ -96,6 +99,7 @@ class ScanDetector:
         self.skipped: set[int] = set()
         self.blind: list[tuple[float, float]] = []
         self.index = self.voters = self.reports = self.late = 0
+        self.sure = 0.0
         self.expected = self.talk_expected = self.total = self.chatter = 0.0
         self.local_count = self.local_expected = 0.0
         self.by_source: dict[str, float] = {}
@@ -139,9 +143,9 @@ class ScanDetector:
         if not self.votes.fresh(at, author, copied and kind + copied):
             return signals
         slot[0] += w
-        voter = p.complaint >= 0.5
-        report = not voter and p.now >= 0.5
-        self._count(at, w, voter=voter, report=report, keep=accepted)
+        report = p.report > p.complaint and p.now >= 0.5
+        sure = p.complaint if p.complaint >= VOTER and not report else 0.0
+        self._count(at, w, sure=sure, report=report, keep=accepted)
         if accepted:
             self.scale.learn(w)
             self.by_source[post.source] = self.by_source.get(post.source, 0.0) * 0.9 + w
@@ -252,20 +256,23 @@ class ScanDetector:
 
     # -- counting and arguing --------------------------------------------------------------------------------------
 
-    def _count(self, at: float, w: float, *, voter: bool, report: bool, keep: bool) -> None:
+    def _count(self, at: float, w: float, *, sure: float, report: bool, keep: bool) -> None:
         """Add one post at its place in time; a late one is added to the windows that contain it."""
         later = [start for start in self.starts.kept if start.at > at]
-        before, chatter, voters, reports = self.total, self.chatter, self.voters, self.reports
+        voter = sure > 0.0
+        before, chatter = self.total, self.chatter
+        people = (self.voters, self.sure, self.reports)
         expected, talk_expected = self.expected, self.talk_expected
         if later:
             before, chatter = later[0].before, later[0].chatter
-            voters, reports = later[0].voters, later[0].reports
+            people = (later[0].voters, later[0].sure, later[0].reports)
         if at < self.frontier:
             expected -= self.people.expected(at, self.frontier)
             talk_expected -= self.talk.expected(at, self.frontier)
         for start in later:
             start.before += w
             start.voters += voter
+            start.sure += sure
             start.reports += report
         if keep:
             self.index += 1
@@ -277,8 +284,9 @@ class ScanDetector:
                 before=before,
                 own=w,
                 chatter=chatter,
-                voters=voters,
-                reports=reports,
+                voters=people[0],
+                sure=people[1],
+                reports=people[2],
                 local_count=self.local_count,
                 local_expected=self.local_expected,
             )
@@ -286,6 +294,7 @@ class ScanDetector:
         self.local_count += w * self.scale.value
         self.total += w
         self.voters += voter
+        self.sure += sure
         self.reports += report
 
     def _argue(self, seen_at: datetime, known: float, w: float) -> Signal | None:
@@ -301,19 +310,25 @@ class ScanDetector:
         if found is None or found[0] < self.threshold - WATCH_BELOW:
             return None
         score, start, people, mu = found
-        voters, reports = self.voters - start.voters, self.reports - start.reports
-        strong = score >= self.threshold
-        if strong and (voters >= 3 or (voters >= 2 and reports >= 1)):
+        alone, together = self._people(start)
+        if score >= self.threshold and (alone or together):
             self.episode = Episode(Level.ALERT, known, start, people, score, Closing.of(known, people, mu), people)
             self.skipped.update(range(floor(start.at / 60.0), floor(known / 60.0) + 1))
             estimate = self._estimate(seen_at, score, start, people, mu)
-            return Signal(level=Level.ALERT, at=seen_at, estimate=estimate, corroborated=voters < 3)
+            return Signal(level=Level.ALERT, at=seen_at, estimate=estimate, corroborated=not alone)
         if episode is not None:
             episode.seen = known
             if score < episode.told_score + 1.5:
                 return None
         self.episode = Episode(Level.WATCH, known, start, people, score)
         return Signal(level=Level.WATCH, at=seen_at, estimate=self._estimate(seen_at, score, start, people, mu))
+
+    def _people(self, start: Start) -> tuple[bool, bool]:
+        """Whether enough people complain since `start` on their own, or together with those who report it."""
+        voters, reports = self.voters - start.voters, self.reports - start.reports
+        sure = self.sure - start.sure
+        alone = voters >= 3 and sure >= SURE_ALONE
+        return alone, voters + reports >= 3 and reports >= 1 and sure >= SURE_TOGETHER
 
     def _update(self, episode: Episode, seen_at: datetime) -> Signal | None:
         """While firing the window runs from the onset; a signal goes out when the argument has grown by half."""
@@ -339,7 +354,7 @@ class ScanDetector:
         leak = 1.5 * min(base.level / (base.level + self.talk.level), 0.3)
         best, argument = -50.0, None
         for start in reversed(self.starts.kept):
-            if self.voters - start.voters < 2:
+            if self.sure - start.sure < SURE_TOGETHER:
                 continue
             count = (self.total - start.before - start.own) * scale
             if count <= 0.0:

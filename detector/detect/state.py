@@ -19,6 +19,7 @@ _PLAIN = (
     "next_hour",
     "index",
     "voters",
+    "sure",
     "reports",
     "late",
     "expected",

@@ -23,6 +23,7 @@ class Start:
         own: its own weight; a window is conditioned on its first post.
         chatter: other mentions before it.
         voters, reports: people and corroborating posts before it.
+        sure: sum of the voters' probabilities before it.
         local_count, local_expected: the local level before the post, so an outage cannot raise its own null.
     """
 
@@ -34,6 +35,7 @@ class Start:
     own: float
     chatter: float
     voters: int
+    sure: float
     reports: int
     local_count: float
     local_expected: float
