@@ -51,6 +51,7 @@ def card(manifest: dict[str, Any]) -> str:
         "",
         f"{data['posts']:,} labelled posts in {data['clusters']:,} groups of near-duplicates ({counted}),",
         f"from {sources}.",
+        *_words(manifest.get("words") or {}),
         f"Texts are not shipped. Prior of the probabilities: {prior}.",
         "",
         "## Held-out figures (*now* = complaint or report)",
@@ -71,6 +72,16 @@ def card(manifest: dict[str, Any]) -> str:
     if manifest["warnings"]:
         lines += ["", "## Warnings of the training", "", *(f"- {warning}" for warning in manifest["warnings"])]
     return "\n".join(lines) + "\n"
+
+
+def _words(origin: dict[str, Any]) -> list[str]:
+    if not origin:
+        return []
+    return [
+        f"{origin['words']:,} word vectors from {origin['teacher']}, tuned on its vectors of {origin['sentences']:,} "
+        "unlabelled texts of",
+        f"{', '.join(origin['archives'])} (`--distil`, `--sentences {origin['sentences']}`).",
+    ]
 
 
 def _table(rows: dict[str, dict[str, Any]]) -> list[str]:

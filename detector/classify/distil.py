@@ -165,3 +165,15 @@ def shipped_teacher() -> str:
     if found != TEACHER_SHA256:
         raise ArtifactError(f"{folder}: the encoder's weights have sha256 {found}, not the pinned {TEACHER_SHA256}")
     return str(folder)
+
+
+def word_origin(archives: Sequence[Path], *, sentences: int, seed: int, words: int) -> dict[str, Any]:
+    """What the manifest says of a table that was made from these archives."""
+    return {
+        "teacher": "all-MiniLM-L6-v2 (Apache-2.0)",
+        "teacher_sha256": TEACHER_SHA256,
+        "archives": sorted(archive.name for archive in archives),
+        "sentences": sentences,
+        "seed": seed,
+        "words": words,
+    }

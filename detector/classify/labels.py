@@ -45,6 +45,14 @@ class LabelSet:
     files: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    def rare(self) -> list[str]:
+        """A warning for each label with fewer than `FEW` examples, which matters where they are trained on."""
+        return [
+            f"label {label} has {count} examples, fewer than {FEW}: its probabilities say little but its share"
+            for label, count in self.counts().items()
+            if count < FEW
+        ]
+
     def counts(self) -> dict[str, int]:
         """Posts of each label."""
         found = Counter(post.label for post in self.posts)
@@ -156,8 +164,3 @@ def _warn(found: LabelSet) -> None:
         found.warnings.append(f"{found.without_text} labels have no text and are left out; see --texts")
     if found.contradictory:
         found.warnings.append(f"{found.contradictory} posts are labelled twice and differently; the first label holds")
-    for label, count in found.counts().items():
-        if count < FEW:
-            found.warnings.append(
-                f"label {label} has {count} examples, fewer than {FEW}: its probabilities say little but its share"
-            )

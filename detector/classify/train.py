@@ -161,9 +161,18 @@ def _held(corpus: Corpus, splits: Sequence[Fold], table: WordTable, recipe: Reci
 
 
 def train(
-    labelled: LabelSet, table: WordTable, out: Path, *, recipe: Recipe, matcher: NameMatcher | None, command: str
+    labelled: LabelSet,
+    table: WordTable,
+    out: Path,
+    *,
+    recipe: Recipe,
+    matcher: NameMatcher | None,
+    command: str,
+    words: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Validate, fit on everything, write the artifact to `out`; returns its manifest.
+
+    `words` says where the word vectors come from; it goes into the manifest as it is.
 
     Raises:
         UsageError: fewer than two labels, or nothing to tell apart.
@@ -176,6 +185,7 @@ def train(
     counted = labelled.counts()
     about = {
         "command": command,
+        "words": words or {},
         "data": {
             "posts": len(corpus.posts),
             "clusters": len(np.unique(corpus.groups)),
@@ -190,7 +200,7 @@ def train(
         "metrics_by_source": {name: found.as_json() for name, found in held.by_source.items()},
         "recipe": {name: getattr(recipe, name) for name in Recipe.__slots__},
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
-        "warnings": labelled.warnings,
+        "warnings": labelled.warnings + labelled.rare(),
     }
     return write_artifact(out, rounded(head), table, about)
 

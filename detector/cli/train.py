@@ -35,7 +35,7 @@ def command(
     A label is a line {"source","id","label"}, with "text" or joined to it from --texts. The same files and seed give
     the same bytes.
     """
-    from detector.classify.artifact import read_words
+    from detector.classify.artifact import read_manifest, read_words
     from detector.classify.card import card
     from detector.classify.fit import Recipe
     from detector.classify.labels import read_labels
@@ -44,18 +44,22 @@ def command(
     from detector.resources import model_path
 
     labelled = read_labels([*labels, *own], texts=texts)
-    for warning in labelled.warnings:
+    for warning in labelled.warnings + labelled.rare():
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{len(labelled.posts)} posts: {labelled.counts()}", err=True)
     if archives:
-        from detector.classify.distil import archive_texts, distil, shipped_teacher
+        from detector.classify.distil import archive_texts, distil, shipped_teacher, word_origin
 
         click.echo("making word vectors (minutes)", err=True)
         table = distil(archive_texts(archives, seed=seed), sentences=sentences, seed=seed, teacher=shipped_teacher())
+        origin = word_origin(archives, sentences=sentences, seed=seed, words=len(table.keys))
     else:
-        table = read_words(words or model_path("static"))
+        folder = words or model_path("static")
+        table, origin = read_words(folder), read_manifest(folder).get("words", {})
     said = shlex.join(["detector", *sys.argv[1:]])
-    manifest = train(labelled, table, out, recipe=Recipe(seed=seed), matcher=shipped_matcher(), command=said)
+    manifest = train(
+        labelled, table, out, recipe=Recipe(seed=seed), matcher=shipped_matcher(), command=said, words=origin
+    )
     (out / "README.md").write_text(card(manifest), encoding="utf-8")
     click.echo(f"wrote {out}", err=True)
     click.echo(card(manifest))

@@ -79,4 +79,4 @@ def test_a_rare_class_is_told(tmp_path: Path) -> None:
 
     found = read_labels([write_lines(tmp_path / "labels.jsonl", rows)])
 
-    assert any("label past has 2 examples" in warning for warning in found.warnings)
+    assert any("label past has 2 examples" in warning for warning in found.rare())
