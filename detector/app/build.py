@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from detector import registry
 from detector.alerting.policy import Receiver
@@ -232,3 +232,18 @@ def _built(place: str, build: Callable[[], T], problems: list[str], notes: list[
     except TransportError as error:
         problems.append(f"{place}: {error}")
     return None
+
+
+def learning(plan: Blueprint, state: Mapping[str, Any] | None) -> set[str]:
+    """The watched services whose detector does not yet know what is usual, by a saved state of the pipeline."""
+    saved = (state or {}).get("detectors", {})
+    make_detector = registry.load("detectors", plan.settings.watch.detector)
+    budget = plan.settings.watch.budget_of_a_service(len(plan.services))
+    learners = set()
+    for service in plan.services:
+        detector = make_detector(service, budget, 0.5)
+        if service.slug in saved:
+            detector.load(saved[service.slug])
+        if detector.learning:
+            learners.add(service.slug)
+    return learners

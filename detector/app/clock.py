@@ -101,6 +101,10 @@ class ReplayClock:
         self._awake = 0
         self._moving: asyncio.Task[None] | None = None
 
+    def hurry(self) -> None:
+        """Wait no longer."""
+        self._speed = None
+
     def now(self) -> datetime:
         """What it shows."""
         return self._now

@@ -16,7 +16,7 @@ from detector.errors import UsageError
 from detector.protocols import Harvest
 from detector.resources import data_path
 
-AFTERWARDS = timedelta(minutes=30)
+AFTERWARDS = timedelta(hours=3)
 _LONGEST_PAUSE = 60.0
 
 
@@ -27,7 +27,8 @@ class Scenario:
     Attributes:
         service: the slug that fails.
         starts_at: when the morning begins, on the minute before its first post.
-        ends_at: half an hour after its last post, so that alerts can close.
+        last_at: its last post.
+        ends_at: three hours later, by when every alert must have closed.
         documents: by time, what the official page serves: `from`, `summary`, `incidents`.
         rule: how the weeks before are made.
     """
@@ -35,6 +36,7 @@ class Scenario:
     name: str
     service: str
     starts_at: datetime
+    last_at: datetime
     ends_at: datetime
     posts: tuple[Post, ...]
     documents: tuple[dict[str, Any], ...]
@@ -76,6 +78,7 @@ def load_scenario(name: str) -> Scenario:
         name=name,
         service=status["service"],
         starts_at=starts_at,
+        last_at=posts[-1].seen_at,
         ends_at=posts[-1].seen_at + AFTERWARDS,
         posts=posts,
         documents=tuple(status["documents"]),

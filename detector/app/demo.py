@@ -1,0 +1,215 @@
+"""A recorded morning through the live daemon: real servers on 127.0.0.1, a temporary database, a clock that hurries."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from detector.app.build import Blueprint, blueprint, connect, make_engine
+from detector.app.clock import ReplayClock
+from detector.app.daemon import Daemon
+from detector.app.engine import Engine, Step, in_batches
+from detector.app.loopback import slack_text, slack_webhook, status_page
+from detector.app.scenario import RecordedSource, Scenario, quiet_weeks
+from detector.config.catalogue import load_catalogue
+from detector.config.secret import Secret
+from detector.config.settings import Settings
+from detector.domain import Alert, Change, Judgement, Level, PageState, Post, Reason, StatusReading
+from detector.protocols import Harvest
+from detector.store import Store
+from detector.transport.session import Limits, Session
+
+Say = Callable[[str], None]
+
+_WARM_UP_BATCH = timedelta(hours=6)
+_WIDTH = 110
+_LOOK_S = 60.0
+
+
+async def run_demo(scenario: Scenario, folder: Path, say: Say, *, speed: float | None) -> Alert | None:
+    """Replay the morning and say what a person would see; returns the alert on the failing service, if any.
+
+    Args:
+        folder: for the database; the caller removes it.
+        speed: simulated seconds in a real one; None does not wait.
+    """
+    clock = ReplayClock(scenario.starts_at, speed=speed)
+    screen = Screen(scenario, say)
+    notes: list[str] = []
+    with (
+        status_page(lambda: scenario.document(clock.now())) as page,
+        slack_webhook(lambda message: screen.slack(slack_text(message))) as slack,
+    ):
+        plan = _plan(scenario, page.url, f"{slack.url}/services/demo")
+        path = folder / "demo.db"
+        store = Store.open(path, now=scenario.starts_at)
+        try:
+            connections = connect(
+                plan, path, notes, session=Session(allow_private=True, limits=Limits(min_interval=0.0))
+            )
+        except BaseException:
+            store.close()
+            raise
+        for note in notes:
+            say(note)
+        sources = sorted({post.source for post in scenario.posts})
+        connections = replace(connections, collectors=[RecordedSource(each, scenario.posts) for each in sources])
+        daemon = Daemon(
+            clock=clock,
+            store=store,
+            make_engine=lambda: _warmed_up(make_engine(plan, store, notes), scenario, say),
+            connections=connections,
+            observer=screen,
+            rng=random.Random(scenario.rule["seed"]),
+        )
+
+        async def end() -> None:
+            with clock.taking_part():
+                await clock.sleep((scenario.last_at - clock.now()).total_seconds())
+                clock.hurry()
+                while clock.now() < scenario.ends_at and screen.open:
+                    await clock.sleep(_LOOK_S)
+                # Once more round, so that the last message has left.
+                await clock.sleep(_LOOK_S)
+                daemon.stop()
+
+        ending = asyncio.create_task(end())
+        try:
+            await daemon.run()
+        finally:
+            ending.cancel()
+            await asyncio.gather(ending, return_exceptions=True)
+    screen.sum_up()
+    return screen.alert
+
+
+def _plan(scenario: Scenario, page: str, webhook: str) -> Blueprint:
+    settings = Settings.model_validate(
+        {
+            "sources": {},
+            "receivers": {
+                "slack": {"type": "slack", "webhook": Secret(webhook), "allow_loopback_http": True},
+            },
+            "status": {"pages": {scenario.service: page}, "interval": 30},
+        }
+    )
+    plan = blueprint(settings, load_catalogue())
+    # Only the scenario's page is served here; the other providers are not asked.
+    services = [each if each.slug == scenario.service else replace(each, status_pages=()) for each in plan.services]
+    return blueprint(settings, services)
+
+
+def _warmed_up(engine: Engine, scenario: Scenario, say: Say) -> Engine:
+    """An engine that has heard the weeks before and knows what is usual."""
+    count = 0
+    for batch in in_batches(quiet_weeks(scenario.rule, until=scenario.starts_at), _WARM_UP_BATCH):
+        count += len(batch)
+        engine.take("before", Harvest(posts=tuple(batch)), batch[-1].seen_at)
+    engine.checkpoint(scenario.starts_at)
+    say(f"Two quiet weeks heard first ({count} posts): the detector knows what is usual.\n")
+    return engine
+
+
+class Screen:
+    """What a person would see, line by line.
+
+    Attributes:
+        alert: the latest value of the first alert on the scenario's service.
+    """
+
+    def __init__(self, scenario: Scenario, say: Say) -> None:
+        self.alert: Alert | None = None
+        self._scenario = scenario
+        self._say = say
+        self._page: tuple[PageState, str | None] | None = None
+        self._official_at: datetime | None = None
+        self._posts = 0
+        self._complaints = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether the scenario's alert still fires."""
+        return self.alert is not None and self.alert.ended_at is None
+
+    def stepped(self, step: Step) -> None:
+        """Show the posts of a step and what they changed."""
+        if step.source is not None:
+            judged: dict[tuple[str, str], Judgement] = {}
+            for judgement in step.judgements:
+                if judgement.mention.service == self._scenario.service:
+                    judged[judgement.mention.post.key] = judgement
+            for post in step.posts:
+                self._show_post(post, judged.get(post.key))
+        for change in step.changes:
+            self._show_change(change)
+
+    def read(self, reading: StatusReading) -> None:
+        """Show what is new on the official page."""
+        latest = None
+        for incident in reading.incidents:
+            if not incident.maintenance and incident.updates:
+                newest = max(incident.updates, key=lambda update: update.at)
+                latest = f"{newest.status}: {incident.title}"
+                if self._official_at is None:
+                    self._official_at = incident.first_posted_at
+        shown = (reading.state, latest)
+        if shown != self._page:
+            self._page = shown
+            words = f"{reading.state.value}" + (f", {latest}" if latest else "")
+            self._say(f"{reading.at:%H:%M:%S}  OFFICIAL PAGE  {words}")
+
+    def slack(self, lines: list[str]) -> None:
+        """Show a message as the channel does."""
+        self._say("    ┌─ Slack " + "─" * 66)
+        for line in lines:
+            self._say(f"    │ {line}")
+        self._say("    └" + "─" * 75)
+
+    def sum_up(self) -> None:
+        """Say what came of it."""
+        alert = self.alert
+        self._say("")
+        self._say(f"{self._posts} posts heard, {self._complaints} of them judged to speak of a present failure.")
+        if alert is None or alert.fired_at is None:
+            self._say(f"No alert was raised on {self._scenario.service}.")
+            return
+        self._say(f"We said so at          {alert.fired_at:%H:%M:%S} UTC")
+        if self._official_at is not None:
+            lead = (self._official_at - alert.fired_at).total_seconds() / 60
+            self._say(f"The official page at   {self._official_at:%H:%M:%S} UTC")
+            self._say(f"Lead                   {lead:.0f} minutes")
+        if alert.ended_at is not None:
+            self._say(f"Resolved at            {alert.ended_at:%H:%M:%S} UTC")
+
+    def _show_post(self, post: Post, judgement: Judgement | None) -> None:
+        self._posts += 1
+        p = judgement.p.now if judgement else None
+        if p is not None and p >= 0.5:
+            self._complaints += 1
+        mark = "   -" if p is None else f"{p:4.2f}"
+        text = " ".join(post.text.split())
+        line = f"{post.seen_at:%H:%M:%S}  {mark}  {post.source.removeprefix('reddit:'):<11.11}  {text}"
+        self._say(line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…")
+
+    def _show_change(self, change: Change) -> None:
+        alert = change.alert
+        if alert.service == self._scenario.service and (self.alert is None or self.alert.key == alert.key):
+            self.alert = alert
+        if change.reason is Reason.UPDATED:
+            return
+        words = alert.level.value if alert.level is not Level.WATCH else "watch (nobody is told yet)"
+        if change.reason is Reason.RESOLVED:
+            words = "resolved"
+        elif change.reason is Reason.ACKNOWLEDGED:
+            words = "the provider admits it"
+        estimate = alert.estimate
+        self._say(f"{change.at:%H:%M:%S}  >>> {alert.service.upper()} {words}  [{alert.key}]")
+        if change.reason in {Reason.OPENED, Reason.RAISED, Reason.REOPENED}:
+            self._say(
+                f"              {estimate.people:.1f} people in {estimate.window_minutes:.1f} min, expected "
+                f"{estimate.expected:.2f}; by chance once in {estimate.return_period_months:.3g} months"
+            )
