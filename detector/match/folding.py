@@ -8,7 +8,9 @@ character never depends on its neighbours, so offsets survive and a concatenatio
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+from itertools import accumulate
 
 # Letters of Cyrillic and Greek, both cases, under the Latin letter they are mistaken for.
 _LOOKALIKES = {
@@ -52,7 +54,7 @@ _FIXED = _known()
 _FOLDS = _Table(_FIXED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Folded:
     """A text made comparable.
 
@@ -65,6 +67,7 @@ class Folded:
     text: str
     plain: str
     scan: str
+    _starts: list[int] | None = field(default=None, repr=False)
 
     def written(self, start: int, end: int) -> str:
         """The part of the text that folds to `plain[start:end]`.
@@ -74,17 +77,10 @@ class Folded:
         """
         if self.text.isascii():
             return self.text[start:end]
-        first, last, at = len(self.text), len(self.text), 0
-        for index, char in enumerate(self.text):
-            if at >= end:
-                last = index
-                break
-            width = len(_FOLDS[char])
-            if at <= start < at + width:
-                first = index
-            at += width
-        while last > first and not _FOLDS[self.text[last - 1]]:
-            last -= 1
+        if self._starts is None:
+            self._starts = list(accumulate((len(_FOLDS[char]) for char in self.text), initial=0))
+        first = bisect_right(self._starts, start) - 1
+        last = bisect_left(self._starts, end)
         return self.text[first:last]
 
 

@@ -8,7 +8,7 @@ names nothing, costs one fold and one scan.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from ahocorasick_rs import AhoCorasick
@@ -20,7 +20,9 @@ from detector.match.names import Directory, hosts, is_status_host
 from detector.match.surroundings import Place, host, place, token
 
 # Names further back in a text are not looked for: no post that complains needs so many characters.
-TEXT_LIMIT = 100_000
+TEXT_LIMIT = 20_000
+# So often one name is looked at in one post; a text of nothing but names must not take seconds.
+TRIES = 50
 
 # A capitalised name in a post with one of these is the service, whatever the rest says.
 _OUTAGE_WORDS = frozenset({"outage", "outages"})
@@ -65,6 +67,7 @@ class _Reading:
     folded: Folded
     home: str | None
     words: frozenset[str] | None = None
+    tries: dict[int, int] = field(default_factory=dict)
 
     def has(self, rule: _Rule) -> bool:
         if self.words is None:
@@ -173,6 +176,9 @@ class NameMatcher:
         taken: list[tuple[int, int]] = []
         for start, end, index in cluster:
             if any(start < last and first < end for first, last in taken):
+                continue
+            tries = reading.tries[index] = reading.tries.get(index, 0) + 1
+            if tries > TRIES:
                 continue
             accepted = [name for name in self._names[index] if _accepts(name, reading, start, end)]
             if accepted:

@@ -11,6 +11,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 _ENDS = ' \t\n\r\f\v<>"|\\'
+_UNBROKEN = re.compile(r'[^\s<>"|\\]{0,500}')
 _TRAILING = ".,;:!?)]}'*_~>"
 _LEADING = "([{'*_~<"
 _HOST = re.compile(r"(?:[a-z]+://)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?::\d+)?(?P<path>[/?#].*)?")
@@ -55,11 +56,11 @@ def place(plain: str, start: int, end: int) -> Place:
 
 def token(plain: str, start: int, end: int) -> str:
     """The run without white space around `plain[start:end]`, at most 500 characters to either side."""
-    first, last = start, end
-    while first > 0 and start - first < 500 and plain[first - 1] not in _ENDS:
-        first -= 1
-    while last < len(plain) and last - end < 500 and plain[last] not in _ENDS:
-        last += 1
+    reach = max(0, start - 500)
+    before = plain[reach:start]
+    first = reach + 1 + max(before.rfind(char) for char in _ENDS)
+    found = _UNBROKEN.match(plain, end)
+    last = found.end() if found else end
     return plain[first:last].lstrip(_LEADING).rstrip(_TRAILING)
 
 
