@@ -26,7 +26,8 @@ _NOUN = (
     r"runners?|"
     r"builds?|deploys?|deployments?|integrations?|channels?|workspace|accounts?|profiles?|sync|streams?|streaming|"
     r"models?|"
-    r"terminals?|registry|cards?|atms?|banking|internet|wifi|broadband|dns|cdn|music|tv|code|codex|oauth|e?mails?|"
+    r"terminals?|registry|cards?|atms?|banking|internet|wifi|broadband|dns|cdn|music|tv|code|codex|mac ?os|mac|"
+    r"windows|linux|oauth|e?mails?|"
     r"pro|free|plus|max|"
     r"opus|sonnet"
 )
@@ -77,7 +78,8 @@ _KEEPS = (
     r"error|giv|throw|return|say|show|ask|stutter|go|cutt|black|retry)ing\b"
 )
 _VERB = (
-    r"(?:load|open|start|connect|respond|log|sign in|let (?:me|us|anyone|you|people)(?! sleep)|send|sync|update|"
+    r"(?:load|open|start|connect|respond|log|sign in|let (?:me|us|anyone|anybody|you|people|a single|my|"
+    r"our)(?! sleep)|send|sync|update|"
     r"launch|play|"
     r"refresh|show|boot|run|process|accept|authenticate|deliver|download|install|upload|finish|complete|generate|"
     r"render|"
@@ -128,7 +130,9 @@ _AFTER = re.compile(
     rf"| (?:won't|wont|will not|doesn't|doesnt|does not|don't|dont|can't|cant|cannot|can not|couldn't|couldnt|"
     rf"refuses to|"
     rf"refusing to|fails to|failed to|failing to|unable to|didn't|wouldn't|not able to) {_ADVERBS}(?:{_VERB})"
-    rf"| (?:just |has |have |)(?:crashed|died|shit the bed|shat the bed|went dark|imploded){_END}"
+    rf"| (?:just |has |have |)(?:crashed|died|froze|shit the bed|went dark|imploded){_END}"
+    rf"| (?:just |now |only )?(?:sits there|hangs|froze up|times out|errors out|gives up)\b"
+    rf"| (?:shows|gives|throws|returns|says|displays)(?: \S+){{0,4}}? (?:\S*errors?|5\d\d)\b"
     rf"|(?: |: | - |, |\? | \| ){_ADVERBS}(?:{_BARE}){_END}"
     rf")"
 )
