@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from detector.domain import (
@@ -58,6 +58,7 @@ from detector.store.values import AlertChange, Checkpoint, Feedback, HourTotal, 
 # A page not read for this long says nothing about the present.
 STALE_AFTER = timedelta(minutes=30)
 
+_PAGE = 2000
 _POST = ", ".join(f"p.{name}" for name in POST_COLUMNS.split(", "))
 
 
@@ -75,9 +76,11 @@ class Reader:
         []
     """
 
-    def __init__(self, conn: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, conn: sqlite3.Connection, path: Path, *, busy: RLock | None = None) -> None:
         self._conn = conn
         self._path = path
+        # The writer's reader shares its connection: it must not look into a transaction of another thread.
+        self._busy = busy or RLock()
 
     def __enter__(self) -> Reader:
         return self
@@ -89,14 +92,9 @@ class Reader:
         """Let go of the file."""
         self._conn.close()
 
-    @contextmanager
-    def _ask(self, sql: str, *values: Any) -> Iterator[sqlite3.Cursor]:
-        with store_errors(self._path):
-            yield self._conn.execute(sql, values)
-
     def _all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._ask(sql, *values) as rows:
-            return rows.fetchall()
+        with self._busy, store_errors(self._path):
+            return self._conn.execute(sql, values).fetchall()
 
     # posts and judgements
 
@@ -117,16 +115,23 @@ class Reader:
 
     def judgements_after(self, sequence: int) -> Iterator[tuple[int, Judgement]]:
         """Every judgement recorded after `sequence`, with its number, in the order recorded."""
-        with self._ask(
-            f"SELECT {_POST}, j.sequence, j.service, m.matched, m.component, j.complaint, j.report, j.past, j.solo, "
-            "j.other, j.classifier FROM judgements j JOIN posts p ON p.source = j.source AND p.id = j.post_id "
-            "JOIN mentions m ON m.source = j.source AND m.post_id = j.post_id AND m.service = j.service "
-            "WHERE j.sequence > ? ORDER BY j.sequence",
-            sequence,
-        ) as rows:
+        while True:
+            # Page by page: the whole history need not fit in memory, and the writer is not kept waiting.
+            rows = self._all(
+                f"SELECT {_POST}, j.sequence, j.service, m.matched, m.component, j.complaint, j.report, j.past, "
+                "j.solo, j.other, j.classifier FROM judgements j "
+                "JOIN posts p ON p.source = j.source AND p.id = j.post_id "
+                "JOIN mentions m ON m.source = j.source AND m.post_id = j.post_id AND m.service = j.service "
+                "WHERE j.sequence > ? ORDER BY j.sequence LIMIT ?",
+                sequence,
+                _PAGE,
+            )
             for row in rows:
                 mention = Mention(post=post_of(row), service=row[13], matched=row[14], component=row[15])
                 yield row[12], Judgement(mention=mention, p=Probabilities(*row[16:21]), classifier=row[21])
+            if len(rows) < _PAGE:
+                return
+            sequence = rows[-1][12]
 
     def latest_checkpoint(self) -> Checkpoint | None:
         """The newest saved state, None before the first."""

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any
 
 from detector.store.codec import Json, clean, to_json, to_text
 from detector.store.ingest import forgotten_id
@@ -46,6 +47,35 @@ def forget_posts(conn: sqlite3.Connection, keys: Iterable[tuple[str, str]], *, n
         conn.execute("UPDATE mentions SET matched = '' WHERE source = ? AND post_id = ?", (source, name))
     _edit_quotes(conn, lambda quote: (quote["source"], quote["id"]) in names, finished_only=False, rename=True)
     return done
+
+
+def scrub_checkpoints(conn: sqlite3.Connection, keys: Iterable[tuple[str, str]], author: str | None) -> None:
+    """Inside a transaction: the saved states lose the quotes of these posts, and an author's hash for a false one.
+
+    A false hash that is always the same keeps the count of distinct people as it was.
+    """
+    names = {(clean(source), clean(post_id)) for source, post_id in keys}
+    for row in conn.execute("SELECT id, state FROM checkpoints").fetchall():
+        state = json.loads(row[1])
+        _empty_within(state, names)
+        text = json.dumps(state, ensure_ascii=True, separators=(",", ":"))
+        if author is not None:
+            text = text.replace(json.dumps(author), json.dumps(forgotten_id("author", author)))
+        if text != row[1]:
+            conn.execute("UPDATE checkpoints SET state = ? WHERE id = ?", (text, row[0]))
+
+
+def _empty_within(value: Any, names: set[tuple[str, str]]) -> None:
+    """Empty every quote among nested JSON values that is of one of these posts."""
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, dict):
+            if isinstance(inner.get("text"), str) and (inner.get("source"), inner.get("id")) in names:
+                inner.update(id=forgotten_id(inner["source"], inner["id"]), url=None, text="")
+            waiting += inner.values()
+        elif isinstance(inner, list):
+            waiting += inner
 
 
 def _edit_quotes(

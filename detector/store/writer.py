@@ -76,7 +76,7 @@ class Store:
         self._path = path
         self._lock = lock
         self._busy = RLock()
-        self.read = Reader(conn, path)
+        self.read = Reader(conn, path, busy=self._busy)
         self.outbox = Outbox(self._transaction)
         self._forgotten = frozenset(
             row[0]
@@ -296,18 +296,22 @@ class Store:
         return Forgotten(posts=done, purged=self._purge())
 
     def forget_post(self, source: str, post_id: str, *, now: datetime) -> Forgotten:
-        """Remove what one post said, everywhere; it is not taken in again."""
-        return self._forget([(source, post_id)], now=now)
+        """Remove what one post said, everywhere in the database; it is not taken in again.
+
+        A pipeline in memory still holds its quotes and its author: restore it from the checkpoint afterwards.
+        """
+        return self._forget([(source, post_id)], None, now=now)
 
     def forget_author(self, author: str, *, now: datetime) -> Forgotten:
-        """Remove what the holder of a keyed hash wrote, everywhere; those posts are not taken in again."""
+        """Remove what the holder of a keyed hash wrote, as `forget_post` does."""
         with self._transaction() as conn:
             keys = upkeep.keys_of_author(conn, author)
-        return self._forget(keys, now=now)
+        return self._forget(keys, author, now=now)
 
-    def _forget(self, keys: Sequence[tuple[str, str]], *, now: datetime) -> Forgotten:
+    def _forget(self, keys: Sequence[tuple[str, str]], author: str | None, *, now: datetime) -> Forgotten:
         with self._transaction() as conn:
             done = upkeep.forget_posts(conn, keys, now=now)
+            upkeep.scrub_checkpoints(conn, keys, author)
         self._forgotten |= {ingest.forgotten_id(clean(source), clean(post_id)) for source, post_id in keys}
         return Forgotten(posts=done, purged=self._purge())
 

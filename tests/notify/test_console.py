@@ -11,6 +11,7 @@ from detector import registry
 from detector.errors import ConfigError, DeliveryError
 from detector.notify.console import build
 from detector.protocols import Notifier
+from detector.testing import check_notifier, check_notifier_failure
 from tests.notify.builders import make_alert, make_evidence, make_notification
 
 
@@ -69,3 +70,12 @@ def test_it_comes_through_the_entry_point_and_fits_the_protocol() -> None:
 
     assert isinstance(notifier, Notifier)
     assert notifier.receiver == "screen"
+
+
+def test_it_passes_the_conformance_suite() -> None:
+    """Open and closed, as every notifier is checked."""
+    closed = io.StringIO()
+    closed.close()
+
+    asyncio.run(check_notifier(lambda: build({"stream": io.StringIO()}), make_notification()))
+    asyncio.run(check_notifier_failure(lambda: build({"stream": closed}), make_notification()))

@@ -16,6 +16,7 @@ from detector.config.secret import Secret
 from detector.errors import ConfigError, DeliveryError, NotConfigured
 from detector.notify.slack import SlackWebhook, build
 from detector.protocols import Notifier
+from detector.testing import check_notifier, check_notifier_failure
 from tests.loopback import Loopback, Reply, unused_port
 from tests.notify.builders import make_notification
 
@@ -240,3 +241,11 @@ def test_it_comes_through_the_entry_point_and_fits_the_protocol() -> None:
     assert isinstance(notifier, Notifier)
     assert isinstance(notifier, SlackWebhook)
     assert notifier.receiver == "ops"
+
+
+def test_it_passes_the_conformance_suite() -> None:
+    """Accepted and refused, as every notifier is checked."""
+    with Loopback({PATH: Reply("ok")}) as server:
+        asyncio.run(check_notifier(lambda: webhook(server.url), make_notification()))
+    with Loopback({PATH: Reply("no_service", status=404)}) as server:
+        asyncio.run(check_notifier_failure(lambda: webhook(server.url), make_notification()))

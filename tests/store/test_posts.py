@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -170,3 +171,24 @@ def test_a_tool_that_holds_the_database_makes_an_error_and_loses_nothing(store: 
     tool.close()
 
     assert store.add_posts("hackernews", [make_post(1)], "a", now=NOON + timedelta(seconds=1)) == [make_post(1)]
+
+
+def test_a_look_from_another_thread_never_sees_half_a_step(store: Store) -> None:
+    """The reader of the writer waits for its transaction."""
+    seen: list[int] = []
+
+    def look() -> None:
+        seen.append(len(store.read.posts()))
+
+    def posts() -> Iterator[Post]:
+        yield make_post(1)
+        threads.append(Thread(target=look))
+        threads[0].start()
+        threads[0].join(0.1)
+        yield make_post(2)
+
+    threads: list[Thread] = []
+    store.add_posts("hackernews", posts(), None, now=NOON)
+    threads[0].join(5)
+
+    assert seen == [2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from detector.domain import Reason
@@ -44,6 +45,10 @@ def told(store: Store) -> None:
         judgements=[make_judgement(post) for post in posts],
         alerts=[(alert, Reason.OPENED)],
         notifications=[make_notification(alert=alert)],
+        checkpoint={
+            "galleries": {"claude": [[posts[3].author, msgspec.to_builtins(alert.evidence[0])]]},
+            "voters": {post.author: 1.0 for post in posts},
+        },
     )
 
 
@@ -87,6 +92,21 @@ def test_a_forgotten_post_is_not_taken_in_again(tmp_path: Path) -> None:
     with Store.open(tmp_path / "detector.db", now=NOON) as store:
         assert store.add_posts("hackernews", [make_post(4), make_post(99)], None, now=minute(62)) == [make_post(99)]
         assert store.read.sources()[0].duplicate == 2
+
+
+def test_a_saved_state_forgets_too_and_counts_the_same_people(store: Store) -> None:
+    """The quote is empty, and the author is somebody whom nobody can find."""
+    told(store)
+
+    store.forget_author("auth-1", now=minute(60))
+
+    checkpoint = store.latest_checkpoint()
+    assert checkpoint is not None
+    ((author, quote),) = checkpoint.state["galleries"]["claude"]
+    assert (quote["text"], quote["url"]) == ("", None)
+    assert author in checkpoint.state["voters"]
+    assert len(checkpoint.state["voters"]) == 3
+    assert b"auth-1" not in raw(store)
 
 
 def test_forgetting_what_is_not_there_does_nothing(store: Store) -> None:
