@@ -4,7 +4,7 @@ Settings (all optional)::
 
     google_news = true                  # a search feed for each service
     mastodon = ["mastodon.social"]      # public tag feeds of these servers
-    services = ["claude", "slack"]      # for which services; default: the first twelve of the catalogue
+    services = ["claude", "slack"]      # for which services; default: a dozen of those watched
     interval = 120                      # seconds between polls of one source
     [urls]                              # any feed: source "feed:NAME"
     hn = "https://hnrss.org/newest?q=down"
@@ -33,7 +33,9 @@ from detector.transport.worker import FeedEntry
 GOOGLE_NEWS = "https://news.google.com"
 MASTODON = "https://{host}"
 MAX_AGE = timedelta(hours=2)
-_DEFAULT_SERVICES = 12
+_DEFAULT_COUNT = 12
+# What most people notice first when it fails; a catalogue without them gives its first ones.
+_PREFERRED = ("claude", "openai", "github", "slack", "aws", "cloudflare", "azure", "discord", "reddit", "youtube", "zoom")
 _PERSON = re.compile(r"/(?:@|users?/|u/|~|profile/)([^/?#]+)")
 _NAMED_HOSTS = re.compile(r"//(?:www\.|mobile\.)?(?:twitter\.com|x\.com|nitter\.[^/]+)/(?!i/)", re.IGNORECASE)
 _REDDIT_TAIL = re.compile(r"\s*submitted by\s+/?u/\S+(?:\s+to\s+r/\S+)?[\s\[\]a-z]*\Z")
@@ -238,7 +240,8 @@ def build(settings: Mapping[str, Any], context: CollectorContext) -> Sequence[Co
 def _services(settings: Mapping[str, Any], known: tuple[Service, ...], problems: list[str]) -> list[Service]:
     chosen = settings.get("services")
     if chosen is None:
-        return list(known[:_DEFAULT_SERVICES])
+        preferred = sorted(known, key=lambda one: one.slug not in _PREFERRED)
+        return preferred[:_DEFAULT_COUNT]
     by_slug = {service.slug: service for service in known}
     if not isinstance(chosen, list | tuple):
         problems.append(f"feeds.services: a list of slugs is needed, not {chosen!r}")

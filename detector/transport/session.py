@@ -273,10 +273,10 @@ class Session:
         import httpcore2
 
         where = target.shown if method == "GET" else f"{target.scheme}://{target.netloc}"
+        pool = self._pool(allow_private)  # loads libraries and certificates once: none of the server's time
         answered = False
         try:
             async with asyncio.timeout(seconds):
-                pool = self._pool(allow_private)
                 async with pool.stream(
                     method,
                     httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path),

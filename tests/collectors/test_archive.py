@@ -315,7 +315,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data")
 def test_the_shared_archives_are_read_nearly_whole() -> None:
-    """The real archives: not one line in ten thousand is bad."""
-    for path in sorted((SHARED / "posts").glob("*.gz")):
+    """The smaller real archives: not one line in three thousand is bad."""
+    for path in sorted(one for one in (SHARED / "posts").glob("*.gz") if one.stat().st_size < 4_000_000):
         _, counters = read(path)
         assert counters.bad_lines <= counters.lines / 3000, path

@@ -27,7 +27,7 @@ NAMES = ("adalovelace", "gracehopper")
 T = TypeVar("T")
 
 
-def run(use: Callable[[CollectorContext], Awaitable[T]], *, deadline: float = 2.0) -> T:
+def run(use: Callable[[CollectorContext], Awaitable[T]], *, deadline: float = 10.0) -> T:
     """Run with a real session and a real worker, closed afterwards."""
 
     async def go() -> T:
@@ -46,7 +46,7 @@ def collector(context: CollectorContext, *urls: str, source: str = "feed:test") 
     return FeedCollector(source=source, urls=urls, interval=60, context=context)
 
 
-def poll(url: str, cursor: str | None = None, *, now: datetime = NOW, deadline: float = 2.0) -> Harvest:
+def poll(url: str, cursor: str | None = None, *, now: datetime = NOW, deadline: float = 10.0) -> Harvest:
     return run(lambda context: collector(context, url).poll(cursor, now=now), deadline=deadline)
 
 

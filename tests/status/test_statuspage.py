@@ -25,11 +25,11 @@ SUMMARY, HISTORY = "/api/v2/summary.json", "/api/v2/incidents.json"
 T = TypeVar("T")
 
 
-def run(use: Callable[[Session], Awaitable[T]]) -> T:
+def run(use: Callable[[Session], Awaitable[T]], *, deadline: float = 10.0) -> T:
     """Run with a real session, closed afterwards."""
 
     async def go() -> T:
-        session = Session(allow_private=True, limits=Limits(deadline=0.8, min_interval=0))
+        session = Session(allow_private=True, limits=Limits(deadline=deadline, min_interval=0))
         try:
             return await use(session)
         finally:
@@ -80,7 +80,10 @@ _FAULTS: dict[str, Reply] = {
 def test_a_page_that_cannot_be_read_raises(name: str) -> None:
     """A failed fetch is never operational."""
     with Loopback(page(summary=_FAULTS[name])) as server:
-        run(lambda session: check_status_reader_failure(lambda: build("kettle", server.url, session), now=NOW))
+        run(
+            lambda session: check_status_reader_failure(lambda: build("kettle", server.url, session), now=NOW),
+            deadline=0.6 if name == "hang" else 10.0,
+        )
 
 
 def test_a_refused_connection_is_temporary() -> None:
