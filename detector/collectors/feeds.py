@@ -35,7 +35,7 @@ MASTODON = "https://{host}"
 MAX_AGE = timedelta(hours=2)
 _DEFAULT_COUNT = 12
 # What most people notice first when it fails; a catalogue without them gives its first ones.
-_PREFERRED = ("claude", "openai", "github", "slack", "aws", "cloudflare", "azure", "discord", "reddit", "youtube", "zoom")
+_PREFERRED = ("claude", "openai", "github", "slack", "aws", "cloudflare", "discord", "reddit", "youtube", "zoom")
 _PERSON = re.compile(r"/(?:@|users?/|u/|~|profile/)([^/?#]+)")
 _NAMED_HOSTS = re.compile(r"//(?:www\.|mobile\.)?(?:twitter\.com|x\.com|nitter\.[^/]+)/(?!i/)", re.IGNORECASE)
 _REDDIT_TAIL = re.compile(r"\s*submitted by\s+/?u/\S+(?:\s+to\s+r/\S+)?[\s\[\]a-z]*\Z")
