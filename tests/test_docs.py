@@ -19,7 +19,8 @@ def settings() -> list[str]:
     """Every setting as README names it: `section.key`."""
     found = []
     for section, field in Settings.model_fields.items():
-        model: type[BaseModel] | None = {"sources": Source, "receivers": Receiver}.get(section)
+        tables: dict[str, type[BaseModel]] = {"sources": Source, "receivers": Receiver}
+        model = tables.get(section)
         if model is None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             model = field.annotation
         assert model is not None, f"section {section} has no model"
