@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 TICK = 15.0
 LONGEST_BACKOFF = 300.0
+# How often a source that answers is noted as heard; `health.STALE_AFTER` is several times longer.
+NOTE_EVERY = timedelta(minutes=1)
 UPKEEP = timedelta(hours=1)
 _GRACE = 2.0
 _LAST_WORDS = 5.0
@@ -78,6 +80,7 @@ class _Streak:
 
     failures: int = 0
     heard_at: datetime | None = None
+    noted_at: datetime | None = None
     errors: set[str] = field(default_factory=set)
 
 
@@ -279,10 +282,13 @@ class Daemon:
     # -- parts of loops --------------------------------------------------------------------------------------------
 
     async def _heard(self, source: str, streak: _Streak, now: datetime) -> None:
-        span = Coverage(source=source, from_at=streak.heard_at or now, to_at=now, state=CoverageState.OK)
+        mended = streak.failures > 0
         self._rejoice(source, streak, now)
         self._blind_since = None
-        await self._ask(Engine.note, span)
+        if mended or streak.noted_at is None or now - streak.noted_at >= NOTE_EVERY:
+            since = now if mended else streak.noted_at or now
+            streak.noted_at = now
+            await self._ask(Engine.note, Coverage(source=source, from_at=since, to_at=now, state=CoverageState.OK))
 
     async def _failed(
         self, source: str, streak: _Streak, error: TransportError | StoreError, interval: float, now: datetime

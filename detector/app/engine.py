@@ -18,6 +18,8 @@ from detector.store import Store
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = timedelta(minutes=10)
+# A step in which nothing happened need not reach the disk each time: a restart lets the same time pass again.
+QUIET = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class Engine:
         self._make_pipeline = make_pipeline
         self._receivers = tuple(receivers)
         self._checkpoint_at: datetime | None = None
+        self._recorded_at: datetime | None = None
         self._lost_step = False
 
     def restore(self, now: datetime) -> Step:
@@ -80,7 +83,7 @@ class Engine:
         if until is not None:
             self.pipeline.weigh((), until)
         self._lost_step = False
-        self._checkpoint_at = None
+        self._checkpoint_at = self._recorded_at = None
         return self._step(self.store.pending_posts(), now)
 
     def take(self, source: str, harvest: Harvest, now: datetime) -> Step:
@@ -138,6 +141,9 @@ class Engine:
         return self._record(Step(now=now, source=source, posts=posts, judgements=judgements, changes=changes))
 
     def _record(self, step: Step) -> Step:
+        quiet = not (step.posts or step.changes)
+        if quiet and self._recorded_at is not None and step.now - self._recorded_at < QUIET:
+            return step
         decisions, owed = self._decide(step.changes, step.now)
         due = self._checkpoint_at is None or step.now - self._checkpoint_at >= CHECKPOINT_EVERY
         try:
@@ -155,6 +161,7 @@ class Engine:
         except StoreError:
             self._lost_step = True
             raise
+        self._recorded_at = step.now
         if state is not None:
             self._checkpoint_at = step.now
         return Step(
