@@ -70,6 +70,20 @@ class CommandTable(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown name gets the nearest known one (click looks among loaded commands only)."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            if near:
+                raise click.UsageError(f"no command {args[0]!r}; did you mean {near[0]!r}?", ctx) from error
+            raise
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; a deliberate error becomes a message and its exit code."""
         try:
