@@ -52,7 +52,8 @@ def card(manifest: dict[str, Any]) -> str:
         f"{data['posts']:,} labelled posts in {data['clusters']:,} groups of near-duplicates ({counted}),",
         f"from {sources}.",
         *_words(manifest.get("words") or {}),
-        f"Texts are not shipped. Prior of the probabilities: {prior}.",
+        "`own` posts are made up: trained on, never measured or calibrated on. Texts of others are not shipped.",
+        f"Prior of the probabilities: {prior}.",
         "",
         "## Held-out figures (*now* = complaint or report)",
         "",
@@ -77,9 +78,10 @@ def card(manifest: dict[str, Any]) -> str:
 def _words(origin: dict[str, Any]) -> list[str]:
     if not origin:
         return []
+    tuned = f"tuned on its vectors of {origin['sentences']:,} unlabelled texts of"
     return [
-        f"{origin['words']:,} word vectors from {origin['teacher']}, tuned on its vectors of {origin['sentences']:,} "
-        "unlabelled texts of",
+        f"{origin['words']:,} word vectors from {origin['teacher']},",
+        tuned,
         f"{', '.join(origin['archives'])} (`--distil`, `--sentences {origin['sentences']}`).",
     ]
 

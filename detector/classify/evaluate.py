@@ -117,7 +117,7 @@ def evaluate(posts: Sequence[Labelled], classifier: Classifier, *, matcher: Name
     return Evaluation(
         classifier=classifier.name,
         overall=measure(labels, p),
-        by_source=_by([post.source.split(":")[0] for post in posts], labels, p),
+        by_source=_by([post.kind for post in posts], labels, p),
         by_service=_by([mention.service or "(none named)" for mention in mentions], labels, p),
         confusion=confusion.tolist(),
         reliability=metrics.reliability(labels <= 1, p[:, 0] + p[:, 1]),

@@ -29,6 +29,11 @@ class Labelled:
     where: str = ""
 
     @property
+    def kind(self) -> str:
+        """The source without its part (`reddit` of `reddit:r/aws`); `own` for posts we made up ourselves."""
+        return "own" if self.id.startswith("own-") else self.source.split(":")[0]
+
+    @property
     def now(self) -> bool:
         """Whether it is evidence of a failure at this moment."""
         return self.label in {"complaint", "report"}

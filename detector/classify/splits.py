@@ -68,7 +68,7 @@ def later(posts: Sequence[Labelled], groups: I64, *, share: float = 0.3) -> Fold
     """Within each source the last `share` by time is the test; near-duplicates of it leave the training."""
     by_source: dict[str, list[int]] = defaultdict(list)
     for i, post in enumerate(posts):
-        by_source[post.source.split(":")[0]].append(i)
+        by_source[post.kind].append(i)
     test: list[int] = []
     for members in by_source.values():
         ordered = sorted(members, key=lambda i: (posts[i].created_at, posts[i].id))

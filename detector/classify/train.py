@@ -30,6 +30,9 @@ from detector.match import NameMatcher
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
+FEWEST = 100
+"""Calibration on fewer real posts than this would be noise."""
+
 LIBRARIES = ("numpy", "scikit-learn", "scipy", "safetensors")
 
 
@@ -91,7 +94,7 @@ class Validation:
 
 
 def validate(corpus: Corpus, table: WordTable, recipe: Recipe) -> Validation:
-    """Held-out measures: folds by near-duplicate, later posts, unseen services, unseen sources.
+    """Held-out measures of real posts: folds by near-duplicate, later posts, unseen services, unseen sources.
 
     Each fold is calibrated on the other folds, so that no figure has seen its own posts.
     """
@@ -101,28 +104,36 @@ def validate(corpus: Corpus, table: WordTable, recipe: Recipe) -> Validation:
         if _two_labels(corpus, train):
             scores[test] = corpus.scores(corpus.fit(train, table, recipe), test, table)
             place[test] = number
-    tested = place >= 0
+    kinds = np.array([post.kind for post in corpus.posts])
+    real = _real(corpus)
+    tested = (place >= 0) & real
     scale, shift = _calibration(scores[tested], corpus.labels[tested])
     p = np.zeros_like(scores)
     for number in np.unique(place[tested]):
         own, rest = place == number, tested & (place != number)
         p[own] = calibrated(scores[own], *_calibration(scores[rest], corpus.labels[rest]))
-    kinds = np.array([post.source.split(":")[0] for post in corpus.posts])
 
     def of(rows: NDArray[np.bool_]) -> Measures:
         return measure(corpus.labels[rows & tested], p[rows & tested])
 
     measures = {"folds": of(tested)}
-    by_source = {str(kind): of(kinds == kind) for kind in sorted(set(kinds))}
-    measures["folds, without headlines and own posts"] = of((kinds != "hackernews-story") & (kinds != "own"))
-    measures["later 30 %"] = _held(corpus, [later(corpus.posts, corpus.groups)], table, recipe, (scale, shift))
-    named = np.flatnonzero(np.array([bool(service) for service in corpus.services]))
+    by_source = {str(kind): of(kinds == kind) for kind in sorted(set(kinds[real]))}
+    measures["folds, without headlines"] = of(kinds != "hackernews-story")
+    splits = [later(corpus.posts, corpus.groups)]
+    measures["later 30 %"] = _held(corpus, splits, table, recipe, (scale, shift))
+    named = np.flatnonzero(np.array([bool(service) for service in corpus.services]) & real)
     measures["named services, folds"] = of(np.array([bool(service) for service in corpus.services]))
     by_service = _without_service(corpus, named, recipe)
     measures["named services, never seen"] = _held(corpus, by_service, table, recipe, (scale, shift))
-    apart = [(np.flatnonzero(kinds != kind), np.flatnonzero(kinds == kind)) for kind in sorted(set(kinds))]
+    apart = [(np.flatnonzero(kinds != kind), np.flatnonzero(kinds == kind)) for kind in sorted(set(kinds[real]))]
     measures["sources never seen"] = _held(corpus, apart, table, recipe, (scale, shift))
     return Validation(measures, by_source, scale, shift)
+
+
+def _real(corpus: Corpus) -> NDArray[np.bool_]:
+    """Which posts were met, not made up: figures and calibration are of these; all, if there are next to none."""
+    met = np.array([post.kind != "own" for post in corpus.posts])
+    return met if int(met.sum()) >= FEWEST else np.ones_like(met)
 
 
 def _two_labels(corpus: Corpus, rows: I64) -> bool:
@@ -150,7 +161,8 @@ def _without_service(corpus: Corpus, named: I64, recipe: Recipe) -> list[Fold]:
 def _held(corpus: Corpus, splits: Sequence[Fold], table: WordTable, recipe: Recipe, by: tuple[Any, Any]) -> Measures:
     labels: list[I64] = []
     found: list[F64] = []
-    for train, test in splits:
+    for train, both in splits:
+        test = both[_real(corpus)[both]]
         if len(test) and _two_labels(corpus, train):
             scores = corpus.scores(corpus.fit(train, table, recipe), test, table)
             found.append(calibrated(scores, *by))
@@ -183,6 +195,7 @@ def train(
     held = validate(corpus, table, recipe)
     head = replace(corpus.fit(range(len(corpus.posts)), table, recipe), scale=held.scale, shift=held.shift)
     counted = labelled.counts()
+    met = np.bincount(corpus.labels[_real(corpus)], minlength=len(LABELS))
     about = {
         "command": command,
         "words": words or {},
@@ -192,10 +205,10 @@ def train(
             "labels": counted,
             "files": [{"name": Path(name).name, "sha256": _sum(Path(name))} for name in labelled.files],
             "without_text": labelled.without_text,
-            "sources": _shares([post.source.split(":")[0] for post in corpus.posts]),
+            "sources": _shares([post.kind for post in corpus.posts]),
             "text_hash": _text_hash(corpus.posts),
         },
-        "prior": {label: counted[label] / len(corpus.posts) for label in LABELS},
+        "prior": {label: float(count) / float(met.sum()) for label, count in zip(LABELS, met, strict=True)},
         "metrics": {name: found.as_json() for name, found in held.measures.items()},
         "metrics_by_source": {name: found.as_json() for name, found in held.by_source.items()},
         "recipe": {name: getattr(recipe, name) for name in Recipe.__slots__},
