@@ -18,7 +18,7 @@ from detector.app import inbox
 from detector.app.clock import Clock
 from detector.app.engine import Engine, Step
 from detector.domain import Coverage, CoverageState, PageState, StatusReading
-from detector.errors import StoreError, Temporary, TransportError
+from detector.errors import DetectorError, StoreError, Temporary, TransportError
 from detector.notify.outbox import Sender
 from detector.protocols import Collector, Notifier, StatusReader
 from detector.store import Store
@@ -217,10 +217,12 @@ class Daemon:
             while not self._stopping.is_set():
                 try:
                     await loop()
-                except Exception:
+                except Exception as error:
                     self.errors += 1
                     failures += 1
-                    logger.exception("%s broke and is started again", name)
+                    # Our own errors say what to do; anything else is a bug, and its traceback is wanted.
+                    bug = not isinstance(error, DetectorError)
+                    logger.error("%s broke and is started again: %s", name, error, exc_info=bug)  # noqa: TRY400
                     await self._clock.sleep(self._backoff(failures, 1.0), self._stopping)
 
     async def _listen(self, collector: Collector) -> None:
@@ -237,7 +239,7 @@ class Daemon:
             else:
                 if harvest.cursor is not None:
                     self._cursors[source] = harvest.cursor
-                await self._heard(source, streak, now)
+                await self._heard(source, streak, now, partly=bool(harvest.gaps))
                 self._tell(step)
                 delay = harvest.poll_after or collector.interval
             await self._clock.sleep(delay, self._stopping)
@@ -281,8 +283,8 @@ class Daemon:
 
     # -- parts of loops --------------------------------------------------------------------------------------------
 
-    async def _heard(self, source: str, streak: _Streak, now: datetime) -> None:
-        mended = streak.failures > 0
+    async def _heard(self, source: str, streak: _Streak, now: datetime, *, partly: bool) -> None:
+        mended = streak.failures > 0 or partly
         self._rejoice(source, streak, now)
         self._blind_since = None
         if mended or streak.noted_at is None or now - streak.noted_at >= NOTE_EVERY:

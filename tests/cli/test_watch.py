@@ -6,13 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from detector.app.clock import system_now
+from detector.domain import format_time
+from detector.errors import StoreError
 from detector.store import Store, open_reader
+from tests.loopback import Loopback, Reply, unused_port
 
 SETTINGS = """
 [watch]
@@ -97,8 +101,6 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_watch_starts_quickly_says_what_it_cannot_reach_and_ends_on_sigterm(tmp_path: Path) -> None:
     """Within three seconds to the first poll (five on a busy machine), under 250 MB, exit code 0 on SIGTERM."""
-    from tests.loopback import unused_port
-
     settings(tmp_path, unused_port())
     seen: list[str] = []
     began = time.perf_counter()
@@ -120,3 +122,59 @@ def test_watch_starts_quickly_says_what_it_cannot_reach_and_ends_on_sigterm(tmp_
     with open_reader(tmp_path / "detector.db") as reader:
         assert reader.latest_checkpoint() is not None
         assert reader.coverage("feed:here")
+
+
+def feed(count: int) -> str:
+    """An Atom feed of so many complaints, newest last."""
+    now = format_time(system_now())
+    entries = "".join(
+        f"<entry><id>tag:example.org,2026:{n}</id><title>Claude is down for me, number {n}</title>"
+        f"<author><name>person {n}</name></author><updated>{now}</updated></entry>"
+        for n in range(count)
+    )
+    return f'<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>t</title>{entries}</feed>'
+
+
+def accepted(database: Path, at_least: int) -> int:
+    """How many posts a running daemon has taken in, waiting until there are enough."""
+    for _ in range(200):
+        try:
+            with open_reader(database) as reader:
+                found = sum(each.accepted for each in reader.sources())
+        except StoreError:
+            found = 0
+        if found >= at_least:
+            return found
+        threading.Event().wait(0.1)
+    raise AssertionError(f"{found} posts after twenty seconds")
+
+
+@pytest.mark.slow
+def test_a_killed_daemon_goes_on_where_it_was(tmp_path: Path) -> None:
+    """kill -9 after 30 posts; the next one takes in the ten new ones only, and judges all."""
+    with Loopback({"/feed": Reply(feed(30), headers={"Content-Type": "application/atom+xml"})}) as server:
+        settings(tmp_path, server.port)
+        text = (tmp_path / "detector.toml").read_text(encoding="utf-8")
+        here = f'{{ url = "{server.url}/feed", allow_private = true }}'
+        (tmp_path / "detector.toml").write_text(text.replace(f'"{server.url}/feed"', here), encoding="utf-8")
+        first = watch(tmp_path)
+        try:
+            assert accepted(tmp_path / "detector.db", 30) == 30
+        finally:
+            first.kill()
+            first.communicate(timeout=15)
+        server.routes["/feed"] = Reply(feed(40), headers={"Content-Type": "application/atom+xml"})
+        second = watch(tmp_path)
+        try:
+            assert accepted(tmp_path / "detector.db", 40) == 40
+        finally:
+            second.send_signal(signal.SIGTERM)
+            _, said = second.communicate(timeout=15)
+
+    assert second.returncode == 0, said
+    with open_reader(tmp_path / "detector.db") as reader:
+        posts = reader.posts(limit=1000)
+        assert len(posts) == 40
+        assert reader.pending_posts() == []
+        assert len(list(reader.judgements_after(0))) == 40
+        assert not any("person" in (post.author or "") for post in posts)
