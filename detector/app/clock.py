@@ -96,6 +96,7 @@ class ReplayClock:
     def __init__(self, start: datetime, *, speed: float | None = None) -> None:
         self._now = start
         self._speed = speed
+        self._began: tuple[float, datetime] | None = None
         self._order = count()
         self._sleepers: list[tuple[datetime, int, asyncio.Future[None], asyncio.Event | None]] = []
         self._awake = 0
@@ -148,7 +149,10 @@ class ReplayClock:
             if not woken:
                 due = self._sleepers[0][0]
                 if self._speed and due > self._now:
-                    await asyncio.sleep((due - self._now).total_seconds() / self._speed)
+                    # Against the beginning, so that the time the work takes is not waited for once more.
+                    real, began = self._began = self._began or (asyncio.get_running_loop().time(), self._now)
+                    ahead = real + (due - began).total_seconds() / self._speed - asyncio.get_running_loop().time()
+                    await asyncio.sleep(max(ahead, 0))
                     if self._awake or not self._sleepers or self._sleepers[0][0] < due:
                         continue
                 self._now = max(self._now, due)

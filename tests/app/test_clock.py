@@ -142,3 +142,24 @@ def test_a_cancelled_sleeper_is_forgotten() -> None:
         return await asyncio.wait_for(sleeper(60), 5)
 
     assert asyncio.run(both()) == START + timedelta(seconds=60)
+
+
+def test_a_speed_makes_a_replay_last_and_hurrying_ends_that() -> None:
+    """A simulated minute at speed 600 takes a tenth of a second; after `hurry` an hour takes none."""
+    clock = ReplayClock(START, speed=600)
+
+    async def live() -> tuple[float, float]:
+        loop = asyncio.get_running_loop()
+        with clock.taking_part():
+            began = loop.time()
+            await clock.sleep(60)
+            paced = loop.time() - began
+            clock.hurry()
+            began = loop.time()
+            await clock.sleep(3600)
+            return paced, loop.time() - began
+
+    paced, hurried = asyncio.run(live())
+
+    assert paced >= 0.099
+    assert hurried < 6
