@@ -28,12 +28,19 @@ def command(config_path: Path | None, db_path: Path | None, send: bool, offline:
     from detector.app.build import load_blueprint
     from detector.errors import DetectorError
 
-    logging.getLogger("detector").setLevel(logging.CRITICAL)
     plan = load_blueprint(config_path)
     click.echo(f"ok    settings: {len(plan.services)} services watched, budget {plan.settings.watch.budget}")
     path = db_path or plan.settings.store.path
+    # The findings say it all; what is logged on the way would say it twice.
+    ours = logging.getLogger("detector")
+    level = ours.level
+    ours.setLevel(logging.CRITICAL)
+    try:
+        findings = [*_still(plan, path), *asyncio.run(_asked(plan, path, send=send, offline=offline))]
+    finally:
+        ours.setLevel(level)
     wrong = 0
-    for finding in [*_still(plan, path), *asyncio.run(_asked(plan, path, send=send, offline=offline))]:
+    for finding in findings:
         wrong += finding.verdict == "wrong"
         click.echo(f"{finding.verdict:<5} {finding.what}: {finding.words}")
     if wrong:
