@@ -111,9 +111,52 @@ class Baseline:
             self._reshape()
 
     def learn_quiet(self, first: int, end: int) -> None:
-        """Take in the fully covered hours [first, end) without a single complaint; the same as `learn` each."""
-        for hour in range(first, end):
-            self.learn(hour, 0.0, 1.0)
+        """Take in the covered hours [first, end) without a single complaint.
+
+        Within a day, or a week where the level is low, the level is held constant: a few millionths of difference
+        from `learn` for each hour, at a tenth of the cost. The caller must cut the span the same way each time.
+        """
+        hour = first
+        while hour < end:
+            left = end - hour
+            if left >= WEEK and self.level < 0.2 and self.learned >= _SHAPE_AFTER:
+                step = WEEK
+            elif left >= 24 and self.level < 0.5 and self.learned >= _SHAPE_AFTER:
+                step = 24
+            else:
+                self.learn(hour, 0.0, 1.0)
+                hour += 1
+                continue
+            self._learn_calm(hour, step)
+            hour += step
+        if self.dirty and end // 24 > first // 24:
+            self._reshape()
+
+    def _learn_calm(self, first: int, hours: int) -> None:
+        level = self.level
+        start = self.local_hour(first)
+        slots = range(WEEK) if hours == WEEK else [(start + i) % WEEK for i in range(hours)]
+        keep = _HOUR_KEEP**hours
+        mean = sum(self.shape[slot] for slot in slots) / hours
+        self.level_count *= keep
+        self.level_hours = self.level_hours * keep + mean * (1.0 - keep) / (1.0 - _HOUR_KEEP)
+        self.learned += hours
+        keep = _DAY_KEEP**hours
+        self.day_count *= keep
+        self.day_expected = self.day_expected * keep + level * mean * (1.0 - keep) / (1.0 - _DAY_KEEP)
+        keep = _FAST_KEEP**hours
+        self.fast_count *= keep
+        self.fast_expected = self.fast_expected * keep + level * mean * (1.0 - keep) / (1.0 - _FAST_KEEP)
+        self._follow_shift(level)
+        for slot in slots:
+            self.counts[slot] *= _WEEK_KEEP
+            self.exposure[slot] = self.exposure[slot] * _WEEK_KEEP + level
+        keep = _WEEK_KEEP ** (hours / WEEK)
+        gain = level * hours
+        self.hour_counts = [count * keep for count in self.hour_counts]
+        self.hour_exposure = [seen * keep + gain / 24.0 for seen in self.hour_exposure]
+        self.day_counts = [count * keep for count in self.day_counts]
+        self.day_exposure = [seen * keep + gain / 7.0 for seen in self.day_exposure]
 
     def _learn(self, slot: int, count: float, exposure: float) -> None:
         level = self.level

@@ -24,6 +24,7 @@ from detector.detect.dedupe import Votes, text_key
 from detector.detect.localtime import hour_of_week
 from detector.detect.negbin import MONTH_MINUTES, divergence, log_tail
 from detector.detect.state import dump_scan, load_scan
+from detector.detect.usual import Usual
 from detector.detect.weights import ComplaintShare, WeightScale, posterior, weight
 from detector.detect.windows import Start, Starts
 from detector.domain import (
@@ -51,8 +52,6 @@ VOTER = 0.25  # a post less likely a complaint than this is nobody's vote
 SURE_ALONE = 2.2  # sum of the probabilities of at least three people that opens an alert
 SURE_TOGETHER = 1.4  # the same where third-person reports corroborate; also what a watch needs
 ACCEPT = 0.25  # weights below only feed the baseline
-MUTE_EXPECTED = 12.0  # mentions an hour; chance leaves such an hour empty once in e^12 hours
-HOUR_LAG = 60.0  # minutes after its end at which an hour is learned: late posts have arrived
 
 
 @dataclass(slots=True)
@@ -85,8 +84,8 @@ class ScanDetector:
         local = hour_of_week(service.timezone)
         rate = service.rate
         self.known = rate is not None
-        self.people = Baseline(local_hour=local) if rate is None else Baseline(rate, 24.0, local)
-        self.talk = Baseline(prior_rate=1.0, local_hour=local)
+        people = Baseline(local_hour=local) if rate is None else Baseline(rate, 24.0, local)
+        self.usual = Usual(people, Baseline(prior_rate=1.0, local_hour=local))
         self.share = ComplaintShare()
         self.scale = WeightScale()
         self.votes = Votes()
@@ -94,10 +93,6 @@ class ScanDetector:
         self.episode: Episode | None = None
         self.clock: float | None = None  # whole minutes, in the order in which posts become known
         self.frontier = 0.0  # event time of the newest accepted or other mention
-        self.next_hour = 0
-        self.pending: dict[int, list[float]] = {}  # hour -> [people, chatter]
-        self.skipped: set[int] = set()
-        self.blind: list[tuple[float, float]] = []
         self.index = self.voters = self.reports = self.late = 0
         self.sure = 0.0
         self.expected = self.talk_expected = self.total = self.chatter = 0.0
@@ -107,14 +102,15 @@ class ScanDetector:
     @property
     def learning(self) -> bool:
         """A full day for a stream with complaints in it, three for a silent one; half of it where the rate is known."""
-        need = 24.0 if self.people.total >= 20.0 else 72.0
-        return self.people.learned < (need / 2.0 if self.known else need)
+        need = 24.0 if self.usual.people.total >= 20.0 else 72.0
+        return self.usual.heard(self.clock) < (need / 2.0 if self.known else need)
 
     def observe(self, judgement: Judgement) -> Sequence[Signal]:
         """Take one judged mention; posts come in the order in which they became known."""
         post = judgement.mention.post
         known = to_minutes(post.seen_at)
         signals = self._advance(known)
+        self.usual.learn_until(self.clock)
         at = min(known, to_minutes(post.created_at))
         if known - at > LATE_MINUTES:
             self.late += 1
@@ -128,8 +124,7 @@ class ScanDetector:
             self.share.learn(after)
         self._move(at)
         w = weight(after)
-        slot = self.pending.setdefault(floor(at / 60.0), [0.0, 0.0])
-        slot[1] += 1.0 - after
+        self.usual.count(at, chatter=1.0 - after)
         self.chatter += 1.0 - after
         for start in self.starts.kept:
             if start.at > at:
@@ -142,7 +137,7 @@ class ScanDetector:
         copied = text_key(post.text, judgement.mention.matched)
         if not self.votes.fresh(at, author, copied and kind + copied):
             return signals
-        slot[0] += w
+        self.usual.count(at, people=w)
         report = p.report > p.complaint and p.now >= 0.5
         sure = p.complaint if p.complaint >= VOTER and not report else 0.0
         self._count(at, w, sure=sure, report=report, keep=accepted)
@@ -161,8 +156,7 @@ class ScanDetector:
     def hear(self, coverage: Coverage) -> None:
         """Remember a span in which nothing could be heard: it is neither learned nor taken for calm."""
         if coverage.state is not CoverageState.OK:
-            span = (to_minutes(coverage.from_at), to_minutes(coverage.to_at))
-            self.blind = [*(known for known in self.blind if known[1] > span[0] - 1440.0), span]
+            self.usual.deafen(to_minutes(coverage.from_at), to_minutes(coverage.to_at))
 
     @property
     def _alerting(self) -> bool:
@@ -173,7 +167,8 @@ class ScanDetector:
     def _advance(self, known: float) -> list[Signal]:
         minute = float(floor(known))
         if self.clock is None:
-            self.clock, self.next_hour = minute, floor(minute / 60.0)
+            self.clock = minute
+            self.usual.next_hour = floor(minute / 60.0)
             return []
         signals: list[Signal] = []
         while self.clock < minute:
@@ -182,23 +177,23 @@ class ScanDetector:
             else:
                 self.clock += 1.0
                 signals += self._minute(self.clock)
-            self._learn_hours()
+                self.usual.learn_until(self.clock)
         return signals
 
     def _minute(self, minute: float) -> list[Signal]:
         """One minute of an open episode ends."""
         episode = self.episode
-        if episode is None or self._was_blind(minute):
+        if episode is None or self.usual.was_deaf(minute):
             return []
         if episode.closing is None:
             return self._close(minute) if minute - episode.seen >= WATCH_MINUTES else []
-        self.skipped.add(floor((minute - 1.0) / 60.0))
-        why = episode.closing.minute(minute, self.people.rate(minute))
+        self.usual.skip(minute - 1.0, minute - 1.0)
+        why = episode.closing.minute(minute, self.usual.people.rate(minute))
         if why is None:
             return []
         if why == "age":
             hours = max((minute - episode.closing.opened) / 60.0, 0.5)
-            self.people.reset(episode.total / hours, hours=24.0)
+            self.usual.people.reset(episode.total / hours, hours=24.0)
         return self._close(minute)
 
     def _close(self, minute: float) -> list[Signal]:
@@ -209,33 +204,6 @@ class ScanDetector:
             self.local_count = self.local_expected = 0.0
         return [Signal(level=None, at=from_minutes(minute))]
 
-    def _was_blind(self, minute: float) -> bool:
-        return any(start < minute <= end for start, end in self.blind)
-
-    def _learn_hours(self) -> None:
-        clock = self.clock or 0.0
-        ready = floor((clock - HOUR_LAG) / 60.0)
-        while self.next_hour < ready:
-            hour = self.next_hour
-            self.next_hour += 1
-            people, chatter = self.pending.pop(hour, (0.0, 0.0))
-            exposure = 0.0 if hour in self.skipped else 1.0 - self._blind_share(hour)
-            self.skipped.discard(hour)
-            if people + chatter == 0.0 and self._usual(hour) >= MUTE_EXPECTED:
-                continue  # not one mention where many are usual: the collector is dead, not the talk
-            self.people.learn(hour, people, exposure)
-            self.talk.learn(hour, chatter, exposure)
-
-    def _usual(self, hour: int) -> float:
-        middle = hour * 60.0 + 30.0
-        return 60.0 * (self.people.rate(middle) + self.talk.rate(middle))
-
-    def _blind_share(self, hour: int) -> float:
-        if not self.blind:
-            return 0.0
-        first, last = hour * 60.0, hour * 60.0 + 60.0
-        return min(1.0, sum(max(0.0, min(end, last) - max(start, first)) for start, end in self.blind) / 60.0)
-
     def _move(self, at: float) -> None:
         """Bring the frontier to `at`; an older post leaves it where it is."""
         gap = at - self.frontier
@@ -245,9 +213,9 @@ class ScanDetector:
             self.starts.kept.clear()
             self.local_count = self.local_expected = 0.0
         else:
-            more = self.people.expected(self.frontier, at)
+            more = self.usual.people.expected(self.frontier, at)
             self.expected += more
-            self.talk_expected += self.talk.expected(self.frontier, at)
+            self.talk_expected += self.usual.talk.expected(self.frontier, at)
             fade = exp(-gap / TAU)
             self.local_count *= fade
             self.local_expected = self.local_expected * fade + self.scale.value * more / gap * TAU * (1.0 - fade)
@@ -267,8 +235,8 @@ class ScanDetector:
             before, chatter = later[0].before, later[0].chatter
             people = (later[0].voters, later[0].sure, later[0].reports)
         if at < self.frontier:
-            expected -= self.people.expected(at, self.frontier)
-            talk_expected -= self.talk.expected(at, self.frontier)
+            expected -= self.usual.people.expected(at, self.frontier)
+            talk_expected -= self.usual.talk.expected(at, self.frontier)
         for start in later:
             start.before += w
             start.voters += voter
@@ -313,7 +281,7 @@ class ScanDetector:
         alone, together = self._people(start)
         if score >= self.threshold and (alone or together):
             self.episode = Episode(Level.ALERT, known, start, people, score, Closing.of(known, people, mu), people)
-            self.skipped.update(range(floor(start.at / 60.0), floor(known / 60.0) + 1))
+            self.usual.skip(start.at, known)
             estimate = self._estimate(seen_at, score, start, people, mu)
             return Signal(level=Level.ALERT, at=seen_at, estimate=estimate, corroborated=not alone)
         if episode is not None:
@@ -338,8 +306,8 @@ class ScanDetector:
             return None
         mu = max(self.expected - start.expected, 1e-9) * self.scale.value
         count = (people - 1.0) * self.scale.value
-        kappa = 1.0 / (self.people.phi + self.people.variance(self.frontier))
-        rate = self.people.rate(self.frontier) * self.scale.value * MONTH_MINUTES
+        kappa = 1.0 / (self.usual.people.phi + self.usual.people.variance(self.frontier))
+        rate = self.usual.people.rate(self.frontier) * self.scale.value * MONTH_MINUTES
         score = -(log(rate) + log_tail(count, mu, kappa)) if count > mu else episode.told_score
         episode.told_people, episode.told_score = people, max(score, episode.told_score)
         estimate = self._estimate(seen_at, episode.told_score, start, people, mu)
@@ -347,11 +315,11 @@ class ScanDetector:
 
     def _scan(self) -> tuple[float, Start, float, float] | None:
         """The rarest window: score, start, people in it, expectation."""
-        base, scale, frontier = self.people, self.scale.value, self.frontier
+        base, scale, frontier = self.usual.people, self.scale.value, self.frontier
         phi, unsure = base.phi, base.variance(frontier)
         k0 = 1.0 / (phi + unsure)
         rate = log(base.rate(frontier) * scale * MONTH_MINUTES)
-        leak = 1.5 * min(base.level / (base.level + self.talk.level), 0.3)
+        leak = 1.5 * min(base.level / (base.level + self.usual.talk.level), 0.3)
         best, argument = -50.0, None
         for start in reversed(self.starts.kept):
             if self.sure - start.sure < SURE_TOGETHER:

@@ -12,11 +12,10 @@ from detector.domain import Level
 if TYPE_CHECKING:
     from detector.detect.scan import ScanDetector
 
-FORMAT = 1
+FORMAT = 2
 _PLAIN = (
     "clock",
     "frontier",
-    "next_hour",
     "index",
     "voters",
     "sure",
@@ -37,15 +36,11 @@ def dump_scan(scan: ScanDetector) -> dict[str, Any]:
     return {
         "format": FORMAT,
         **{name: getattr(scan, name) for name in _PLAIN},
-        "people": scan.people.dump(),
-        "talk": scan.talk.dump(),
+        "usual": scan.usual.dump(),
         "share": [scan.share.complaints, scan.share.mentions],
         "scale": [scan.scale.first, scan.scale.second],
         "votes": list(scan.votes.seen.items()),
         "starts": [asdict(start) for start in scan.starts.kept],
-        "pending": [[hour, *sums] for hour, sums in scan.pending.items()],
-        "skipped": sorted(scan.skipped),
-        "blind": [list(span) for span in scan.blind],
         "by_source": dict(scan.by_source),
         "episode": None if episode is None else asdict(episode),
     }
@@ -63,15 +58,11 @@ def load_scan(scan: ScanDetector, state: dict[str, Any]) -> None:
         raise ValueError(f"detector state of format {state.get('format')!r}, this version reads {FORMAT}")
     for name in _PLAIN:
         setattr(scan, name, state[name])
-    scan.people.load(state["people"])
-    scan.talk.load(state["talk"])
+    scan.usual.load(state["usual"])
     scan.share.complaints, scan.share.mentions = state["share"]
     scan.scale.first, scan.scale.second = state["scale"]
     scan.votes.seen = dict(state["votes"])
     scan.starts.kept = [Start(**fields) for fields in state["starts"]]
-    scan.pending = {hour: [people, chatter] for hour, people, chatter in state["pending"]}
-    scan.skipped = set(state["skipped"])
-    scan.blind = [(start, end) for start, end in state["blind"]]
     scan.by_source = dict(state["by_source"])
     saved = state["episode"]
     scan.episode = None
