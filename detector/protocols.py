@@ -49,7 +49,7 @@ class Collector(Protocol):
 
     @property
     def source(self) -> str:
-        """The `Post.source` it fills."""
+        """The `Post.source` it fills; one that reads many places may fill `SOURCE:PLACE` (`reddit:r/ClaudeAI`)."""
 
     @property
     def interval(self) -> float:

@@ -67,7 +67,8 @@ async def check_collector_failure(make: Callable[[], Collector], *, now: datetim
 def check_harvest(harvest: Harvest, *, source: str, now: datetime, names: Iterable[str] = ()) -> None:
     """One poll's posts, gaps and counts by the rules of `Post` and `Harvest`."""
     for post in harvest.posts:
-        _require(post.source == source, f"{post.id}: its posts carry its source, not {post.source!r}")
+        within = post.source == source or post.source.startswith(f"{source}:")
+        _require(within, f"{post.id}: its posts carry its source, or a place in it (SOURCE:PLACE), not {post.source!r}")
         _require(bool(post.id), "every post has an id")
         _require(bool(post.text.strip()), f"{post.id}: its text is not empty")
         _require(len(post.text.encode()) <= MAX_TEXT, f"{post.id}: its text is at most 16 kB")

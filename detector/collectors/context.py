@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from detector.domain import Service
 from detector.transport.session import Session
@@ -20,12 +21,15 @@ class CollectorContext:
         worker: parses feeds for all; the collector does not close it.
         author_key: secret of the author hashes, kept outside the database.
         services: the catalogue, in its order.
+        shared: what several sources of one kind have in common in this run, such as a rate budget; the kind's name
+            is the key.
     """
 
     session: Session
     worker: ParseWorker
     author_key: bytes
     services: tuple[Service, ...] = ()
+    shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def author(self, source: str, name: str | None) -> str | None:
         """The keyed hash that stands for a person; None for nobody."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -169,6 +169,7 @@ class Session:
         headers: Mapping[str, str] | None = None,
         conditional: Validators | None = None,
         allow_private: bool | None = None,
+        accept: Collection[int] = (),
     ) -> Response:
         """Fetch a document.
 
@@ -176,6 +177,7 @@ class Session:
             headers: sent to the URL's own host only, never to a host it redirects to.
             conditional: validators of the copy we have; the answer may then be 304.
             allow_private: whether this source may live on a private network (its own host only).
+            accept: statuses outside 2xx that are handed back with their body, for places that explain themselves there.
 
         Raises:
             Temporary: unreachable, timed out, 429 or 5xx (`retry_after` where the server says so).
@@ -187,7 +189,7 @@ class Session:
             extra["If-None-Match"] = conditional.etag
         if conditional is not None and conditional.last_modified:
             extra["If-Modified-Since"] = conditional.last_modified
-        return await self._request("GET", url, extra, None, self._private(allow_private))
+        return await self._request("GET", url, extra, None, self._private(allow_private), accept)
 
     async def post(
         self,
@@ -210,7 +212,13 @@ class Session:
         return self._allow_private if choice is None else choice
 
     async def _request(
-        self, method: str, url: str, extra: dict[str, str], body: bytes | None, private: bool
+        self,
+        method: str,
+        url: str,
+        extra: dict[str, str],
+        body: bytes | None,
+        private: bool,
+        accept: Collection[int] = (),
     ) -> Response:
         first = target = parse_target(url)
         left = self.limits.deadline
@@ -225,6 +233,7 @@ class Session:
                     body,
                     seconds=left,
                     allow_private=private and target.host == first.host,
+                    accept=accept,
                 )
                 left = max(left - (time.monotonic() - began), 0.001)
             if isinstance(answer, Response):
@@ -268,6 +277,7 @@ class Session:
         *,
         seconds: float,
         allow_private: bool,
+        accept: Collection[int],
     ) -> Response | Target:
         """One request, one answer: a response, or where it redirects to."""
         import httpcore2
@@ -285,7 +295,7 @@ class Session:
                     extensions={"timeout": self._timeouts()},
                 ) as response:
                     answered = True
-                    return await self._read(response, target, where)
+                    return await self._read(response, target, where, accept)
         except TransportError:
             raise
         except TimeoutError as error:
@@ -304,17 +314,19 @@ class Session:
         except (OSError, ValueError) as error:
             raise Temporary(f"{where}: the request failed ({type(error).__name__}: {error})") from error
 
-    async def _read(self, response: httpcore2.Response, target: Target, where: str) -> Response | Target:
+    async def _read(
+        self, response: httpcore2.Response, target: Target, where: str, accept: Collection[int]
+    ) -> Response | Target:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
         status = response.status
         if status in _REDIRECTS and headers.get("location"):
             return redirected(target, headers["location"])
-        if status in _TEMPORARY:
+        if status in _TEMPORARY and status not in accept:
             wait = retry_after(headers.get("retry-after"), headers.get("date"))
             raise Temporary(f"{where} answered {status}; it will be tried again", retry_after=wait)
         if status == 304:
             return Response(url=target.url, status=status, headers=headers)
-        if not 200 <= status < 300:
+        if not 200 <= status < 300 and status not in accept:
             raise Permanent(f"{where} answered {status}{_ADVICE.get(status, '')}")
         reader = BodyReader(
             headers.get("content-encoding", "").strip().lower(),
