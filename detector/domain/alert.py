@@ -123,6 +123,13 @@ class Reason(StrEnum):
     BELOW_LEVEL = "below_level"
     NO_ROUTE = "no_route"
     UNCHANGED = "unchanged"
+    MAINTENANCE = "maintenance"
+    QUIET = "quiet"
+    FLAPPING = "flapping"
+    ESCALATED = "escalated"
+    FALLBACK = "fallback"
+    DIGEST = "digest"
+    UNDELIVERED = "undelivered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +164,9 @@ class Notification:
         id: `alert-key/receiver/sequence`: stable, so that a retry can be recognised.
         reason: why it is owed.
         attempts: how often it was tried; `sent_at` is set only after a confirmed reply.
+        tried_at: when the present try began; like the next two set by the sender and not stored.
+        thread: the reference of the first message about this alert, which an update edits or answers.
+        others: further messages that are told in this one, most important first.
     """
 
     id: str
@@ -169,6 +179,9 @@ class Notification:
     sent_at: datetime | None = None
     failed: str | None = None
     reference: str | None = None
+    tried_at: datetime | None = None
+    thread: str | None = None
+    others: tuple[Notification, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from detector.domain import Notification
 from detector.store.codec import clean, maybe_text, to_text
+from detector.store.journal import add_notification
 from detector.store.rows import NOTIFICATION_COLUMNS, notification_of
 
 Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]
@@ -39,6 +40,21 @@ class Outbox:
                 {"now": to_text(now), "receiver": receiver, "limit": limit},
             ).fetchall()
         return [notification_of(row) for row in rows]
+
+    def add(self, owed: Notification) -> None:
+        """Owe a message that no change of an alert caused; one with the same id is there once only."""
+        with self._transaction() as conn:
+            add_notification(conn, owed)
+
+    def thread(self, alert_key: str, receiver: str) -> str | None:
+        """The channel's own name of the first message that told this receiver of this alert, if it gave one."""
+        with self._transaction() as conn:
+            row = conn.execute(
+                "SELECT reference FROM notifications WHERE alert_key = ? AND receiver = ? AND sent_at IS NOT NULL "
+                "AND reference IS NOT NULL AND reason NOT IN ('digest', 'undelivered') ORDER BY sequence LIMIT 1",
+                (alert_key, receiver),
+            ).fetchone()
+        return None if row is None else str(row[0])
 
     def mark_started(self, notification_id: str) -> None:
         """A try begins: written first, and the last error cleared, so that one cut short by a crash is known."""
