@@ -61,7 +61,8 @@ class Episode:
     Attributes:
         seen: minute at which it was last confirmed, by the order in which posts became known.
         start: the window's first post (a copy; later posts may be inserted before it).
-        told: people and score when the last signal went out.
+        told_people, told_score, expected: the argument of the last signal.
+        total: people since it opened.
     """
 
     level: Level
@@ -69,6 +70,7 @@ class Episode:
     start: Start
     told_people: float
     told_score: float
+    expected: float
     closing: Closing | None = None
     total: float = 0.0
 
@@ -124,11 +126,12 @@ class ScanDetector:
             self.share.learn(after)
         self._move(at)
         w = weight(after)
-        self.usual.count(at, chatter=1.0 - after)
-        self.chatter += 1.0 - after
+        talk = 1.0 - posterior(p.now, self.prior, self.share.value)
+        self.usual.count(at, chatter=talk)
+        self.chatter += talk
         for start in self.starts.kept:
             if start.at > at:
-                start.chatter += 1.0 - after
+                start.chatter += talk
         if w < 0.02 and p.report < 0.5:
             return signals
         accepted = w >= ACCEPT
@@ -140,7 +143,7 @@ class ScanDetector:
         self.usual.count(at, people=w)
         report = p.report > p.complaint and p.now >= 0.5
         sure = p.complaint if p.complaint >= VOTER and not report else 0.0
-        self._count(at, w, sure=sure, report=report, keep=accepted)
+        self._count(at, w, sure=sure, report=report, keep=accepted or report)
         if accepted:
             self.scale.learn(w)
             self.by_source[post.source] = self.by_source.get(post.source, 0.0) * 0.9 + w
@@ -275,20 +278,26 @@ class ScanDetector:
         if self.learning:
             return None
         found = self._scan()
+        if episode is not None and episode.told_score >= self.threshold and self._people(episode.start)[1]:
+            # The watch was as rare as an alert must be and lacked a third voice; a report is one. (A third complaint
+            # is not enough: it must make a rare window of its own, or chance would be given an hour to bring it.)
+            held = (episode.told_score, episode.start, episode.told_people, episode.expected)
+            found = max(found or held, held, key=lambda argument: argument[0])
         if found is None or found[0] < self.threshold - WATCH_BELOW:
             return None
         score, start, people, mu = found
         alone, together = self._people(start)
         if score >= self.threshold and (alone or together):
-            self.episode = Episode(Level.ALERT, known, start, people, score, Closing.of(known, people, mu), people)
+            closing = Closing.of(known, people, mu)
+            self.episode = Episode(Level.ALERT, known, start, people, score, mu, closing, people)
             self.usual.skip(start.at, known)
             estimate = self._estimate(seen_at, score, start, people, mu)
             return Signal(level=Level.ALERT, at=seen_at, estimate=estimate, corroborated=not alone)
         if episode is not None:
-            episode.seen = known
             if score < episode.told_score + 1.5:
                 return None
-        self.episode = Episode(Level.WATCH, known, start, people, score)
+            known = max(known, episode.seen)
+        self.episode = Episode(Level.WATCH, known, start, people, score, mu)
         return Signal(level=Level.WATCH, at=seen_at, estimate=self._estimate(seen_at, score, start, people, mu))
 
     def _people(self, start: Start) -> tuple[bool, bool]:
