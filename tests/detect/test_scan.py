@@ -264,7 +264,8 @@ def test_restarting_and_ticking_anywhere_changes_nothing(cut: int, tick: float) 
     whole, expected = play(posts)
     expected += whole.advance(end)
 
-    detector, signals = fresh(), []
+    detector = fresh()
+    signals: list[Signal] = []
     for number, judgement in enumerate(posts):
         if number == cut:
             state = json.loads(json.dumps(detector.dump()))
