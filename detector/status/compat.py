@@ -17,7 +17,6 @@ from detector.status.sightings import Sightings
 
 _MAX_UPDATES = 200
 _INDICATORS = frozenset({"none", "minor", "major", "critical", "maintenance"})
-_OVER = frozenset({"resolved", "postmortem", "completed"})
 Listed = tuple[object, bool]
 
 
@@ -93,8 +92,8 @@ def _incident(
         else fields.moment(entry.get("created_at"), now) or fields.ulid_time(given, now) or first_seen_at
     )
     status = fields.word(entry.get("status"))
-    resolved = next((update.at for update in reversed(updates) if update.status in _OVER), None)
-    if resolved is None and status in _OVER:
+    resolved = states.closed_at((update.at, update.status) for update in updates)
+    if resolved is None and status in states.OVER:
         resolved = fields.moment(entry.get("resolved_at"), now) or now
     impact = fields.word(entry.get("impact")) or None
     return Incident(
@@ -105,7 +104,7 @@ def _incident(
         first_posted_at=posted,
         first_seen_at=first_seen_at,
         stated_start=fields.moment(entry.get("started_at"), now),
-        resolved_at=resolved if status in _OVER else None,
+        resolved_at=resolved if status in states.OVER else None,
         updates=updates,
         components=fields.names(entry.get("components")),
         url=fields.link(entry.get("shortlink"), f"{base}/incidents/{given}"),

@@ -69,6 +69,27 @@ def worst(states: Iterable[PageState]) -> PageState:
     return max((state for state in states if state in _RANK), key=_RANK.index, default=PageState.OPERATIONAL)
 
 
+def closed_at(updates: Iterable[tuple[datetime, str]]) -> datetime | None:
+    """When it was over, by (time, status) in order; None while it is open.
+
+    A post-mortem days later is not the end, and a remark after the end does not open it again.
+
+    >>> from datetime import UTC
+    >>> one, two, three = (datetime(2026, 3, day, tzinfo=UTC) for day in (1, 2, 3))
+    >>> closed_at([(one, "investigating"), (two, "resolved"), (three, "postmortem")]) == two
+    True
+    >>> closed_at([(one, "resolved"), (two, "investigating")]) is None
+    True
+    """
+    closed = None
+    for at, status in updates:
+        if status in OVER:
+            closed = closed or at
+        elif status not in {"", "update", "note"}:
+            closed = None
+    return closed
+
+
 def from_incidents(incidents: Iterable[Incident], now: datetime) -> PageState:
     """What the open incidents say together; one without a known impact counts as degraded."""
     states = [PageState.OPERATIONAL]
