@@ -90,6 +90,19 @@ def verified(folder: Path, manifest: dict[str, Any], name: str) -> Tensors:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    try:
+        tensors: Tensors = load(content_of(folder, manifest, name))
+    except (SafetensorError, ValueError) as error:
+        raise ArtifactError(f"{folder / name}: is no safetensors file ({error}); {AGAIN}") from error
+    return tensors
+
+
+def content_of(folder: Path, manifest: dict[str, Any], name: str) -> bytes:
+    """The bytes of one file whose size and sha256 agree with the manifest.
+
+    Raises:
+        ArtifactError: it is missing, truncated or changed.
+    """
     path = folder / name
     stated = manifest["files"].get(name)
     if not isinstance(stated, dict):
@@ -105,11 +118,7 @@ def verified(folder: Path, manifest: dict[str, Any], name: str) -> Tensors:
         raise ArtifactError(f"{path}: {len(content)} bytes instead of {stated.get('bytes')}, it is cut; {AGAIN}")
     if hashlib.sha256(content).hexdigest() != stated.get("sha256"):
         raise ArtifactError(f"{path}: its sha256 is not the manifest's, it was changed; {AGAIN}")
-    try:
-        tensors: Tensors = load(content)
-    except (SafetensorError, ValueError) as error:
-        raise ArtifactError(f"{path}: is no safetensors file ({error}); {AGAIN}") from error
-    return tensors
+    return content
 
 
 def fingerprint(manifest: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_LIMITS = """\
+LIMITS = """\
 - English only. Text with hardly a Latin letter is answered `other` at .98; other Latin languages are judged badly.
 - The text alone is read: a title, its words, its tense. Pictures, links and the thread around it are not.
 - A failure of one person's device, told without naming the device, reads like a failure of the service.
@@ -60,15 +60,15 @@ def card(manifest: dict[str, Any]) -> str:
         "Written by the command above; `folds` keeps near-duplicates together and calibrates each fifth on the",
         "others; `later` tests on the last 30 % of each source by time; `never seen` leaves services or sources out.",
         "",
-        *_table(manifest["metrics"]),
+        *measures_table(manifest["metrics"]),
         "",
         "By source (folds):",
         "",
-        *_table(manifest["metrics_by_source"]),
+        *measures_table(manifest["metrics_by_source"]),
         "",
         "## Limits",
         "",
-        _LIMITS.rstrip(),
+        LIMITS.rstrip(),
     ]
     if manifest["warnings"]:
         lines += ["", "## Warnings of the training", "", *(f"- {warning}" for warning in manifest["warnings"])]
@@ -86,7 +86,8 @@ def _words(origin: dict[str, Any]) -> list[str]:
     ]
 
 
-def _table(rows: dict[str, dict[str, Any]]) -> list[str]:
+def measures_table(rows: dict[str, dict[str, Any]]) -> list[str]:
+    """Figures by name as a Markdown table; - for what has no meaning."""
     lines = [
         "| | " + " | ".join(title for title, _, _ in _COLUMNS) + " |",
         "|---" * (len(_COLUMNS) + 1) + "|",

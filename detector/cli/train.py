@@ -18,6 +18,17 @@ _FILE = click.Path(path_type=Path)
 @click.option("--words", type=_FILE, help="Artifact whose word vectors are taken. [default: the shipped one]")
 @click.option("--distil", "archives", multiple=True, type=_FILE, help="Make new word vectors from these archives.")
 @click.option("--sentences", type=int, default=20_000, show_default=True, help="Texts the teacher sees with --distil.")
+@click.option(
+    "--kind",
+    type=click.Choice(["static", "minilm"]),
+    default="static",
+    show_default=True,
+    help="minilm also fits the cascade.",
+)
+@click.option(
+    "--measured", "measured", multiple=True, type=_FILE, help="Labels minilm is measured on, never trained on."
+)
+@click.option("--scratch", type=_FILE, help="File that keeps minilm's held-out scores, to go on after a stop.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--out", required=True, type=_FILE, help="Folder for weights, manifest and card.")
 def command(
@@ -27,10 +38,13 @@ def command(
     words: Path | None,
     archives: tuple[Path, ...],
     sentences: int,
+    kind: str,
+    measured: tuple[Path, ...],
+    scratch: Path | None,
     seed: int,
     out: Path,
 ) -> None:
-    """Train the static classifier and write it to OUT.
+    """Train a classifier and write it to OUT; with --kind minilm, to OUT/minilm and OUT/cascade.
 
     A label is a line {"source","id","label"}, with "text" or joined to it from --texts. The same files and seed give
     the same bytes.
@@ -47,6 +61,25 @@ def command(
     for warning in labelled.warnings + labelled.rare():
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{len(labelled.posts)} posts: {labelled.counts()}", err=True)
+    said = shlex.join(["detector", *sys.argv[1:]])
+    if kind == "minilm":
+        from detector.classify.finetune import Tuning
+        from detector.classify.retune import retrain
+        from detector.classify.transformer_card import transformer_card
+
+        made = retrain(
+            labelled,
+            {path.stem: read_labels([path], texts=texts) for path in measured},
+            out,
+            tuning=Tuning(seed=seed),
+            matcher=shipped_matcher(),
+            command=said,
+            static_folder=model_path("static"),
+            scratch=scratch,
+        )
+        (out / "minilm" / "README.md").write_text(transformer_card(made), encoding="utf-8")
+        click.echo(transformer_card(made))
+        return
     if archives:
         from detector.classify.distil import archive_texts, distil, shipped_teacher, word_origin
 
@@ -56,7 +89,6 @@ def command(
     else:
         folder = words or model_path("static")
         table, origin = read_words(folder), read_manifest(folder).get("words", {})
-    said = shlex.join(["detector", *sys.argv[1:]])
     manifest = train(
         labelled, table, out, recipe=Recipe(seed=seed), matcher=shipped_matcher(), command=said, words=origin
     )
