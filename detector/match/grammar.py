@@ -2,192 +2,29 @@
 
 An alias such as "slack" or "claude" is a service where it fails ("slack is down", "can't log into teams"), and a verb,
 a noun or a person elsewhere ("cut me some slack", "our teams are down", "my uncle Claude is down with a cold"). Two
-sides are read: the words right behind the alias (`_AFTER`), and those right before it (`_BEFORE`, `noun_phrase`).
-Everything works on folded text (`detector.match.folding`).
+sides are read: the words right behind the alias (`predicates.AFTER`), and those right before it (`predicates.BEFORE`,
+`noun_phrase`). Everything works on folded text (`detector.match.folding`).
 """
 
 from __future__ import annotations
 
 import re
 
+from detector.match.foreign import FAILS_ABROAD
+from detector.match.predicates import AFTER, ASKED, ASKS, BEFORE, BEFORE_ENDS, NOUN
+from detector.match.typos import put_right
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_NOUN = (
-    r"apps?|application|web ?apps?|web|sites?|websites?|web ?site|pages?|homepage|apis?|servers?|services?|"
-    r"desktop|mobile|"
-    r"clients?|log ?ins?|sign ?ins?|sso|auth|authentication|chats?|calls?|calling|meetings?|messages?|messaging|"
-    r"texts?|"
-    r"notifications?|dms?|voice|videos?|audio|feeds?|search|dashboards?|console|platform|network|online|live|"
-    r"store|cloud|"
-    r"extension|plugin|bot|cli|ios|android|pc|payments?|checkout|transfers?|uploads?|downloads?|games?|webhooks?|"
-    r"runners?|"
-    r"builds?|deploys?|deployments?|integrations?|channels?|workspace|accounts?|profiles?|sync|streams?|streaming|"
-    r"models?|"
-    r"terminals?|registry|cards?|atms?|banking|internet|wifi|broadband|dns|cdn|music|tv|code|codex|mac ?os|mac|"
-    r"windows|linux|oauth|e?mails?|"
-    r"pro|free|plus|max|"
-    r"opus|sonnet"
-)
-_DOMAIN = r"(?:\.(?:com|org|net|io|ai|us|tv|gg|co|app)(?:\.[a-z]{2})?)?"
-_TAIL = rf"{_DOMAIN}(?:'s|s'|')?(?:[ -](?:{_NOUN})\b){{0,3}}(?: \([^)\n]{{0,30}}\))?"
-_ADVERB = (
-    r"just|totally|completely|all|fully|still|now|currently|also|again|like|really|so|super|very|extremely|partially|"
-    r"mostly|basically|apparently|actually|always|constantly|literally|officially|definitely|probably|possibly|maybe|"
-    r"today|suddenly|fucking|fuckin|freaking|bloody|damn|pretty|kinda|kind of|a bit|a little|intermittently|"
-    r"globally|both|"
-    r"being|right now|for me|for you|for anyone|for anyone else|for everyone|here|this morning|not|even|"
-    r"once again|too|"
-    r"randomly|continuously|consistently|currently|entirely|absolutely|running|going|only|ever"
-)
-_ADVERBS = rf"(?:(?:{_ADVERB})[ ,]+){{0,4}}"
-_TROUBLE = (
-    r"(?:issues?|problems?|troubles?|outages?|difficulties|downtime|hiccups?|errors?|disruptions?|a meltdown|"
-    r"a bad (?:day|time)|a moment|connectivity|connection)"
-)
-# "down the street", "down to earth", "down 3 points" say nothing of a service.
-_DOWN = (
-    r"(?:down|offline)\b(?! (?:(?:the|to|with|by|from|under|there|syndrome|payment|his|her|their)\b|"
-    r"[$#]?\d+(?! ?(?:h|m|min))|on (?:his|her|their|its) |"
-    r"for (?:it|that|anything|whatever|some|a (?!while|few|bit|lot|second|minute)))|[- ]to[- ]earth)"
-)
-_BAD = (
-    rf"(?:{_DOWN}|unavailable|broken|unresponsive|unreachable|unusable|inaccessible|crash(?:ing|ed|es)|failing|"
-    rf"borked|"
-    r"b0rked|hosed|busted|kaput|toast|degraded|slow|slower|sluggish|laggy|lagging|glitch(?:ing|y|ed)|bugg(?:y|ing|"
-    r"ed)|"
-    r"frozen|freezing|hanging|stuck|overloaded|throttling|timing out|timed out|erroring|messed up|screwed|fucked|"
-    r"f[*]+d|"
-    r"acting (?:up|weird|strange|funny)|struggling|spotty|flaky|wonky|on the fritz|under heavy load|at capacity|"
-    rf"(?:having|experiencing|suffering|seeing|facing|reporting) (?:\S+ ){{0,4}}?{_TROUBLE}|"
-    r"(?:giving|throwing|returning|showing|serving)(?: \S+){0,4}? (?:errors?|5\d\d|4\d\d)s?|"
-    r"dead(?= *(?:$|[.!?,]|again|right|today|for|in))|refusing to (?:\w+)|"
-    r"(?:dropping|disconnecting|buffering|spinning|rate.?limiting|logging (?:me|us|everyone|people) out|kicking)\b)"
-)
-_DONE = (
-    r"(?:work|load|respond|open|connect|send|sync|play|stream|start|launch|updat|answer|function|process|accept|"
-    r"log|deliver|"
-    r"show|stay|complet|finish|upload|download|render|generat|boot|refresh|sav|run|sign)ing\b|available\b|"
-    r"letting (?:me|us|anyone|people|you)\b|up\b"
-)
-_KEEPS = (
-    r"(?:crash|fail|freez|disconnect|dropp|tim|buffer|lagg|hang|spinn|glitch|bugg|kick|logg|sign|stopp|load|"
-    r"reload|restart|"
-    r"error|giv|throw|return|say|show|ask|stutter|go|cutt|black|retry)ing\b"
-)
-_VERB = (
-    r"(?:load|open|start|connect|respond|log|sign in|let (?:me|us|anyone|anybody|you|people|a single|my|"
-    r"our)(?! sleep)|send|sync|update|"
-    r"launch|play|"
-    r"refresh|show|boot|run|process|accept|authenticate|deliver|download|install|upload|finish|complete|generate|"
-    r"render|"
-    r"stay (?:up|open|connected|logged)|reply|answer|go through|come up|function|save|"
-    r"work(?! (?:here|there|at|with|on|in|under|out|mondays|weekends)\b|$)|work(?= *$))\b"
-)
-_END = (
-    r"(?= *(?:$|[.,!?;:)(\]\"\n/|#@-]|[^\x00-\x7f]|(?:again|rn|now|today|tonight|atm|right|for|since|in|on|at|"
-    r"here|this|"
-    r"anyone|anybody|everyone|or|and|but|as|because|bc|with|lol|wtf|guys|please|pls|worldwide|globally|everywhere|"
-    r"yet|too|"
-    r"still|currently|all|every|when|while|after|due|is|has|are|across|bro|ugh|man|folks|people|just|what|why|how|"
-    r"so|then|"
-    r"i|we|it|can't|help|not|yesterday|last|i'm|im|ffs|smh|completely|reported|affecting|it's|its|nationwide|"
-    r"continues?|hits?|impact(?:s|ed|ing)?|took|takes|causes?|caused|leaves?|fixed|resolved|update|postmortem|"
-    r"explained)\b))"
-)
-_BARE = (
-    rf"(?:{_DOWN}|outages?|downtime|(?:still |again )?not (?:working|loading|responding|opening|connecting|syncing|"
-    rf"sending|"
-    r"playing|starting)|unavailable|crash(?:ed|ing|es)|broken|down|(?:service|server|login|log ?in|connection|"
-    r"connectivity|"
-    r"sync|loading|network|internal server|api|sign ?in|performance|audio) (?:error|errors|issue|issues|problem|"
-    r"problems|outage|"
-    r"outages|disruption|disruptions|failure|failures|trouble)|(?:major|partial|global|massive|nationwide|"
-    r"widespread|big|"
-    r"huge|another|possible|potential) (?:outages?|disruptions?|downtime|issues|problems)|error (?:5\d\d|4\d\d|"
-    r"message|code)|"
-    r"5\d\d(?: errors?)?|(?:issues?|problems?|errors?)(?= *(?:$|[?!]|again|today|right now|rn|anyone|this morning|"
-    r"since))|"
-    r"(?:bad |internal )?gateway|timeouts?|timed out|service disruptions?|disruptions?|disconnecting|login loop|"
-    r"acting (?:up|weird)|won't load|keeps crashing|just (?:died|crashed|went down)|is it just me|lagging|"
-    r"status page)"
-)
-_AFTER = re.compile(
-    rf"{_TAIL}(?:"
-    rf"(?: (?:is|are|was|were|r)|'s|'re) {_ADVERBS}(?:{_BAD}|{_TROUBLE}-free)"
-    rf"| (?:has|have|had|'s)(?: \w+)? (?:been|gone|went|had) {_ADVERBS}(?:{_BAD}|{_TROUBLE}|issues)"
-    rf"| (?:seems|seem|appears|appear|looks|goes|went|going|gone|go|gets|got|getting|keeps|kept|feels)"
-    rf"(?: to (?:be|have)| like it's| like its| like it is)? {_ADVERBS}(?:{_BAD})"
-    rf"| (?:having|experiencing|suffering|hit by|facing|reporting) (?:\S+ ){{0,4}}?{_TROUBLE}"
-    rf"| (?:has|have|had|reports|suffers|experiences|investigating|investigates|confirms) (?:\S+ ){{0,2}}?"
-    rf"(?:outages?|issues|problems|downtime|disruptions?|connectivity issues)\b"
-    rf"| (?:isn't|isnt|is not|ain't|aint|aren't|arent|are not|wasn't|wasnt|weren't|not|no longer|"
-    rf"never) {_ADVERBS}(?:{_DONE})"
-    rf"| (?:(?:has |have |just |suddenly )?(?:stopped|quit|stops)) {_ADVERBS}(?:{_DONE})"
-    rf"| (?:keeps?|kept) (?:on )?{_ADVERBS}(?:{_KEEPS})"
-    rf"| (?:won't|wont|will not|doesn't|doesnt|does not|don't|dont|can't|cant|cannot|can not|couldn't|couldnt|"
-    rf"refuses to|"
-    rf"refusing to|fails to|failed to|failing to|unable to|didn't|wouldn't|not able to) {_ADVERBS}(?:{_VERB})"
-    rf"| (?:just |has |have |)(?:crashed|died|froze|shit the bed|went dark|imploded){_END}"
-    rf"| (?:just |now |only )?(?:sits there|hangs|froze up|times out|errors out|gives up)\b"
-    rf"| (?:shows|gives|throws|returns|says|displays)(?: \S+){{0,4}}? (?:\S*errors?|5\d\d)\b"
-    rf"|(?: |: | - |, |\? | \| ){_ADVERBS}(?:{_BARE}){_END}"
-    rf")"
-)
-# Behind "is slack ..." the verb is already said.
-_ASKED = re.compile(
-    rf"{_TAIL} {_ADVERBS}(?:{_BAD}|(?:{_DONE})(?= *(?:$|[?.!,)\n]|for\b|or\b|again|today|right|now|here|properly|"
-    rf"normally|"
-    rf"correctly|at all|atm|rn\b))|go(?:ne|ing)? down|been down|(?:work|load|open|crash|die)(?= *(?:$|[?]|"
-    rf"for (?:you|any|me))))"
-)
-_ASKS = re.compile(
-    r"(?:^|[^\w'])(?:is|are|was|were|isn't|aren't|did|does|has|have|why's|"
-    r"is it just me or is) (?:the )?(?:https?://)?(?:www\.)?$"
-)
-_BEFORE = re.compile(
-    r"(?:"
-    r"(?:having|getting|seeing|experiencing|has|have|had|got|anyone|anybody|else|any|some|more|other|big|major|"
-    r"massive|"
-    r"serious|constant|connection|login|loading|server|sync|same|weird|know|of|the|^|[.!?\n]) ?"
-    r"(?:issues?|problems?|troubles?|errors?|difficult(?:y|ies)|outages?) "
-    r"(?:with|on|at|accessing|connecting (?:to|with)|logging (?:in|into|onto|in to|on to)|using|loading|opening|"
-    r"signing (?:in|into|in to)|getting (?:on|into|onto|in)|reaching)"
-    r"|(?:outages?|downtime|disruptions?) (?:at|on|of|for|with|affecting|hits|hitting|in|impacting)"
-    r"|(?:can't|cant|cannot|can not|unable to|couldn't|couldnt|could not|won't let me|wont let me|not able to|"
-    r"struggling to|"
-    r"failing to|trouble|can anyone|anyone able to|is anyone able to|nobody can|no one can|trying to) "
-    r"(?:even |still |currently |seem to |all |actually )*"
-    r"(?:log ?in ?(?:to)?|log into|login to|log on(?: ?to)?|sign ?in ?(?:to)?|sign into|get (?:on|onto|into|on to|"
-    r"in to|in)|access|"
-    r"load|connect (?:to|with)|reach|send (?:\w+ ){0,2}(?:on|in|via|through|over)|join|push to|pull from|"
-    r"reconnect to|"
-    r"play (?:\w+ ){0,2}on|watch (?:\w+ ){0,3}on|stream (?:\w+ ){0,2}on|pay with|post (?:to|on|in)|"
-    r"message (?:\w+ )?on|"
-    r"accessing|connecting to|logging in ?to|logging into|signing in ?to)"
-    r"|(?:kicked|logged|locked|signed|booted|thrown) (?:(?:me|us|everyone|everybody|people|you) )?(?:out of|"
-    r"off of|off|from)"
-    r"|(?:what's|whats|what is|something|anything) (?:wrong|going on|happening|up)(?: (?:is|right now))? with"
-    r"|(?:fix|fixed) (?:your |the |ur )?(?:damn |fucking )?(?:servers?|app|shit)"
-    r")(?: (?:my|our|via|through))? (?:@|#)?$"
-)
-_BEFORE_ENDS = re.compile(
-    rf"{_TAIL} ?(?:$|[.,!?;:)(\]\"\n/-]|[^\x00-\x7f]|(?:again|rn|now|today|tonight|atm|right|for|since|at|here|"
-    rf"this|anyone|or|"
-    r"and|but|on|from|either|because|currently|all|it|is|keeps|are|was|lately|after|too|just|even|via|as|with|so|"
-    r"what|i|"
-    r"please|when|while|anymore|web|website|site|app|app's|twice|once|several|three|every|constantly|randomly|"
-    r"yesterday|servers?|anyway|properly|though|still|until|"
-    r"api)\b)"
-)
 _PERSON = _words(
     """uncle aunt auntie grandpa grandma grandfather grandmother cousin brother sister mr mrs ms dr st saint president
     king queen jean father mother friend boss dad mom son daughter husband wife sir prof professor monsieur
     madame coach neighbor neighbour colleague coworker named called actor artist painter author writer singer
     senator judge pierre marie van damme dog cat nephew niece roommate engineer mathematician buddy pal lord
-    lady captain detective"""
+    lady captain detective grandson granddaughter stepson stepdaughter fiance fiancee cousins classmate teammate"""
 )
 _DETERMINERS = _words(
     """a an the these those this that each every both other another some any many few several two three four five all
@@ -212,6 +49,40 @@ _CLAUSE_STARTS = _words(
 _LAST_WORD = re.compile(r"([\w'&.-]+)([ \"'(\[*_~@#]*)$")
 
 
+_FIRST = _words(
+    """klaus james john robert michael william david richard joseph thomas charles christopher daniel matthew anthony
+    donald steven paul andrew joshua kenneth kevin brian george edward ronald timothy jason jeffrey ryan jacob gary
+    nicholas eric jonathan stephen larry justin scott brandon benjamin samuel gregory alexander patrick dennis jerry
+    tyler aaron jose adam nathan henry peter zachary kyle noah ethan jeremy walter mary patricia jennifer linda
+    elizabeth barbara susan jessica sarah karen nancy lisa margaret sandra ashley kimberly emily donna michelle
+    carol amanda melissa deborah stephanie rebecca laura sharon cynthia kathleen amy angela anna emma olivia sophie
+    simon martin oliver hans jürgen stefan marie luke tim tom ben sam dan mike steve dave jim joe bob fred brad chris
+    nick matt alex kate jane alice lucy helen julia maria carlos juan luis miguel pedro ivan sergei olga fritz otto
+    heinz erich ernst wilhelm friedrich werner helmut wolfgang gerhard courteney laverne ginger kenny roy"""
+)
+_KIN = _words(
+    "cousin uncle aunt auntie nephew niece sister brother grandpa grandma grandson granddaughter daughter son colleague"
+    " classmate neighbor neighbour roommate husband wife fiance fiancee"
+)
+# Names of services that people bear too; a capitalised word behind one of them is a surname.
+_GIVEN = _words("siri alexa claude travis cortana bard jasper devin stella robin rogers cox wise ring miro pandora")
+_SURNAME = re.compile(r" ([A-Z][a-zà-ÿ'’]+)\b")
+_NOT_SURNAME = re.compile(
+    rf"(?:{NOUN})|is|was|are|has|says?|can|does|did|will|won|isn|doesn|opus|sonnet|haiku|code|max|pro|team|enterprise|"
+    r"desktop|cowork|instant|ai|and|or|down|outage|on|in|at|for|vs|with|still|not|now|just|keeps|again|broken|ci|"
+    r"shortcuts?|suggestions?|video|premium|together|guard|plus|kids|echo|hunches|guest|home|smart|status|error"
+)
+_CLOSING = re.compile(r"[^\w\s.,:;!?'/()@|+&=%$#-]|'[^\ws]|\)")
+_CLOSERS = re.compile(r"(?:[^\w\s.,:;!?/(@|+&=%$#-])+ ?")
+_PRODUCT = re.compile(
+    r"(?:'s)? (?:mobile |web |desktop |ios |android |phone )?(?:apps?|apis?|outages?|website|account|accounts|status page|"
+    r"login|servers|subscription|cli|webhooks?|workspace|sdk|extension|integration|plugin|client|dms?|downtime|"
+    r"customer service|customer support|support team|is hiring|announce[sd]?|launche[sd]|unveil(?:s|ed)|acquire[sd]|"
+    r"laid off|lays off)\b"
+)
+_ON = re.compile(r"(?:^|[ (])(?:on|via|over|through|using) (?:my |our )?[\"'*(]?$")
+
+
 def says_it_fails(written: str, before_written: str, plain: str, start: int, end: int) -> bool:
     """Whether the words around `plain[start:end]` say that it fails, or ask whether it does.
 
@@ -228,12 +99,80 @@ def says_it_fails(written: str, before_written: str, plain: str, start: int, end
     >>> says_it_fails("slack", "", "slack down the rope", 0, 5)
     False
     """
-    after = plain[end : end + 160]
-    before = plain[max(0, start - 90) : start]
-    if _BEFORE.search(before) and _BEFORE_ENDS.match(after):
+    if fails_with(plain, start, end):
         return True
-    if _AFTER.match(after) or (_ASKS.search(before) and _ASKED.match(after)):
+    after = _behind(plain, end)
+    if fails_behind(after) or (ASKS.search(plain[max(0, start - 90) : start]) and ASKED.match(after)):
         return noun_phrase(written, before_written, plain, start, end, strict=True)
+    if FAILS_ABROAD.match(after):
+        return noun_phrase(written, before_written, plain, start, end, strict=False)
+    return False
+
+
+def fails_with(plain: str, start: int, end: int) -> bool:
+    """Whether the words before say that something fails with it ("can't log into ...", "outage at ...").
+
+    >>> fails_with("issues with slack", 12, 17)
+    True
+    """
+    return bool(BEFORE.search(plain[max(0, start - 90) : start]) and BEFORE_ENDS.match(_behind(plain, end)))
+
+
+def fails_behind(after: str) -> bool:
+    """Whether the folded words right behind a name say that it fails, slips of the finger put right.
+
+    >>> fails_behind(" is dwon agian"), fails_behind(" is a fine thing")
+    (True, False)
+    """
+    if AFTER.match(after):
+        return True
+    better = put_right(after[:60])
+    return better is not None and AFTER.match(better) is not None
+
+
+def _behind(plain: str, end: int) -> str:
+    """The words behind a name, without the quotes, brackets and emoji that close it."""
+    after = plain[end : end + 160]
+    if _CLOSING.match(after):
+        found = _CLOSERS.match(after)
+        if found:
+            after = " " + after[found.end() :]
+    return after
+
+
+def named_as_product(before_written: str, plain: str, end: int, behind_written: str) -> bool:
+    """Whether a capitalised word is a product by the company it keeps: "the Claude app", "Kraken API", "on Discord".
+
+    Args:
+        before_written: the text before the alias as written.
+        plain: the folded text.
+        end: offset behind the alias in `plain`.
+        behind_written: the text behind it as written.
+
+    >>> named_as_product("our team meets on ", "our team meets on zoom now", 22, " now")
+    True
+    """
+    if _PRODUCT.match(plain, end):
+        return True
+    return bool(_ON.search(before_written)) and not re.match(r"['’]?s?[ -]+[A-Z0-9]|['’]s |-", behind_written)
+
+
+def person(written: str, before_written: str, behind_written: str) -> bool:
+    """Whether first and last names make it a person: "Klaus Schwab", "Siri Hustvedt", "my cousin Siri".
+
+    >>> person("Schwab", "then Klaus ", " spoke"), person("Schwab", "is ", " down")
+    (True, False)
+    """
+    if not written[:1].isupper() or " " in written:
+        return False
+    last = before_written.rstrip(" ").rsplit(None, 1)[-1:] if before_written[-1:] == " " else []
+    if last and last[0][:1].isupper() and last[0].casefold() in _FIRST and not last[0].isupper():
+        return True
+    if last and last[0].casefold() in _KIN:
+        return True
+    if written.casefold() in _GIVEN and not written.isupper():
+        found = _SURNAME.match(behind_written)
+        return found is not None and not _NOT_SURNAME.fullmatch(found[1].casefold())
     return False
 
 
@@ -285,5 +224,6 @@ def noun_phrase(written: str, before_written: str, plain: str, start: int, end: 
 
 _APP_BEHIND = re.compile(
     r"(?:'s)? (?:apps?|meetings?|calls?|chats?|api|apis|servers?|site|website|web|client|desktop|outage|outages|login|"
-    r"mobile|service|status|cli)\b"
+    r"mobile|service|status|cli|editor|cameras?|attack|ddos|incident|crash|workspace|channel|bot|dashboard|"
+    r"store|launcher|maintenance|migration|breach|hack|subscription|accounts?|extension|plugin|integration)\b"
 )

@@ -10,14 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import pairwise
 
 from ahocorasick_rs import AhoCorasick
 
 from detector.domain import Ambiguous, Component, Mention, Post, Service
 from detector.match.folding import Folded, fold, squeeze
-from detector.match.grammar import noun_phrase, person_or_compound, says_it_fails
+from detector.match.grammar import (
+    fails_behind,
+    fails_with,
+    named_as_product,
+    noun_phrase,
+    person,
+    person_or_compound,
+    says_it_fails,
+)
+from detector.match.lists import inside, joined, lacking
 from detector.match.names import Directory, hosts, is_status_host
-from detector.match.surroundings import Place, host, place, token
+from detector.match.surroundings import Place, host, place, token, venue
 
 # Names further back in a text are not looked for: no post that complains needs so many characters.
 TEXT_LIMIT = 20_000
@@ -68,6 +78,8 @@ class _Reading:
     home: str | None
     words: frozenset[str] | None = None
     tries: dict[int, int] = field(default_factory=dict)
+    accepted: list[tuple[_Name, int, int]] = field(default_factory=list)
+    unclear: list[tuple[_Name, int, int]] = field(default_factory=list)
 
     def has(self, rule: _Rule) -> bool:
         if self.words is None:
@@ -136,7 +148,10 @@ class NameMatcher:
         named: dict[str, str] = {}
         if finds:
             reading = _Reading(folded, home)
-            for name, start, end in self._read(reading, finds):
+            self._read(reading, finds)
+            if reading.unclear and len(reading.accepted) + len(reading.unclear) > 1:
+                _share(reading)
+            for name, start, end in reading.accepted:
                 if name.service not in named:
                     named[name.service] = folded.written(start, end)
         if linked is not None:
@@ -150,8 +165,8 @@ class NameMatcher:
             for slug in sorted(named)
         ]
 
-    def _read(self, reading: _Reading, finds: list[tuple[int, int, int]]) -> Iterator[tuple[_Name, int, int]]:
-        """The accepted names, the longest first where they overlap."""
+    def _read(self, reading: _Reading, finds: list[tuple[int, int, int]]) -> None:
+        """Notes the accepted names, the longest first where they overlap, and the unclear ones."""
         plain, scan = reading.folded.plain, reading.folded.scan
         whole = [
             (start, end - 1, index)
@@ -164,13 +179,13 @@ class NameMatcher:
         reach = -1
         for find in whole:
             if find[0] >= reach:
-                yield from self._longest(reading, cluster)
+                self._longest(reading, cluster)
                 cluster = []
             cluster.append(find)
             reach = max(reach, find[1])
-        yield from self._longest(reading, cluster)
+        self._longest(reading, cluster)
 
-    def _longest(self, reading: _Reading, cluster: list[tuple[int, int, int]]) -> Iterator[tuple[_Name, int, int]]:
+    def _longest(self, reading: _Reading, cluster: list[tuple[int, int, int]]) -> None:
         if len(cluster) > 1:
             cluster.sort(key=lambda find: (find[0] - find[1], find[0]))
         taken: list[tuple[int, int]] = []
@@ -183,8 +198,7 @@ class NameMatcher:
             accepted = [name for name in self._names[index] if _accepts(name, reading, start, end)]
             if accepted:
                 taken.append((start, end))
-                for name in accepted:
-                    yield name, start, end
+                reading.accepted += [(name, start, end) for name in accepted]
 
     def _component(self, slug: str, scan: str) -> str | None:
         return next((name for phrase, name in self._components.get(slug, ()) if phrase in scan), None)
@@ -199,6 +213,8 @@ def _accepts(name: _Name, reading: _Reading, start: int, end: int) -> bool:
         return host(token(plain, start, end)).removeprefix("www.") == name.alias
     where = place(plain, start, end)
     if where not in _NAMING:
+        return False
+    if where is Place.TEXT and _other_thing(reading, start, end):
         return False
     match name.kind:
         case _Kind.HANDLE:
@@ -228,8 +244,58 @@ def _means_it(name: _Name, reading: _Reading, start: int, end: int) -> bool:
     before = folded.written(max(0, start - 40), start) if start else ""
     if rule.symptoms and says_it_fails(written, before, folded.plain, start, end):
         return True
-    near = reading.has(rule) or (rule.symptoms and written[:1].isupper() and reading.tells_of_outage())
-    return near and noun_phrase(written, before, folded.plain, start, end, strict=False)
+    if not noun_phrase(written, before, folded.plain, start, end, strict=False):
+        if before[-3:].casefold() == "no ":
+            reading.unclear.append((name, start, end))
+        return False
+    named = written[:1].isupper() and rule.symptoms
+    if reading.has(rule) or (named and reading.tells_of_outage()):
+        return True
+    if named and named_as_product(before, folded.plain, end, folded.written(end, end + 30)):
+        return True
+    reading.unclear.append((name, start, end))
+    return False
+
+
+def _other_thing(reading: _Reading, start: int, end: int) -> bool:
+    """Whether the words beside a name make it a person or a stadium."""
+    folded = reading.folded
+    written = folded.written(start, end)
+    if not written[:1].isupper():
+        return False
+    behind = folded.written(end, end + 30)
+    return venue(behind) or person(written, folded.written(max(0, start - 20), start) if start else "", behind)
+
+
+def _share(reading: _Reading) -> None:
+    """Accepts unclear names that stand in a row with a clear one, or with another that is missed too."""
+    folded, plain = reading.folded, reading.folded.plain
+    clear = {(start, end) for _, start, end in reading.accepted}
+    spans = sorted(clear | {(start, end) for _, start, end in reading.unclear})
+    unclear = {(start, end): name for name, start, end in reading.unclear}
+    added: set[tuple[int, int]] = set()
+    pairs = list(pairwise(spans))
+    for left, right in pairs[::-1] + pairs:
+        gap = plain[left[1] : right[0]]
+        known = left in clear, right in clear
+        if all(known):
+            continue
+        if not any(known):
+            if lacking(plain[max(0, left[0] - 20) : left[0]], gap):
+                added |= {left, right}
+                clear |= {left, right}
+            continue
+        open_ = right if known[0] else left
+        named = folded.written(*open_)[:1].isupper()
+        if joined(gap):
+            shared = fails_with(plain, left[0], right[1]) or fails_behind(plain[right[1] : right[1] + 160])
+        else:
+            shared = False
+            named = named and open_ == left and inside(gap)
+        if named or shared:
+            added.add(open_)
+            clear.add(open_)
+    reading.accepted += [(unclear[span], *span) for span in sorted(added)]
 
 
 def _names(service: Service) -> Iterator[_Name]:

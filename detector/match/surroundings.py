@@ -24,6 +24,22 @@ _OUTAGE_TAGS = re.compile(
 )
 
 
+# Hosts that lend their name to everybody's pages: `jane.netlify.app` is Jane's, and names no service.
+_LENT = _words(
+    """netlify.app netlify.com vercel.app now.sh herokuapp.com github.io gitlab.io wordpress.com pages.dev workers.dev
+    blogspot.com tumblr.com substack.com medium.com web.app firebaseapp.com appspot.com azurewebsites.net run.app
+    notion.site myshopify.com squarespace.com wixsite.com weebly.com fly.dev onrender.com railway.app up.railway.app
+    replit.app repl.co glitch.me surge.sh itch.io bandcamp.com hf.space streamlit.app ngrok.io webflow.io carrd.co
+    bitbucket.io readthedocs.io livejournal.com deviantart.com typepad.com fandom.com wikia.com"""
+)
+_THEIRS = _words("www status api app dashboard blog support help docs m login mail admin console old new")
+_VENUE = re.compile(
+    r" (?:Center|Centre|Arena|Stadium|Park|Field|Coliseum|Pavilion|Amphitheat(?:er|re)|Dome|Theat(?:er|re)|Ballpark|"
+    r"Garden|Gardens|Bowl|Marathon|Invitational|Championship|Grand Prix|Premier League|Speedway|Raceway|Tower|"
+    r"Fieldhouse|Live!|Music Center|Event Center|Classic|Half Marathon|CENTER|ARENA|STADIUM)(?![\w-])"
+)
+
+
 class Place(Enum):
     """Where a name stands; only `TEXT`, `HANDLE` and `OUTAGE_TAG` can name a service."""
 
@@ -74,6 +90,15 @@ def host(address: str) -> str:
     return found[1] if found else ""
 
 
+def venue(behind_written: str) -> bool:
+    """Whether a capitalised word behind a name makes it a sponsored place.
+
+    >>> venue(" Arena was full"), venue(" is down")
+    (True, False)
+    """
+    return _VENUE.match(behind_written) is not None
+
+
 def _in_tag(plain: str, end: int) -> Place:
     last = end
     while last < len(plain) and last - end < 40 and (plain[last].isalnum() or plain[last] == "_"):
@@ -122,10 +147,16 @@ def _in_address(plain: str, start: int, end: int, whole: str) -> Place:
         # Two sentences without a space between them, or a file name.
         return Place.PART if "://" in whole else Place.TEXT
     name = plain[start:end]
+    if _lent(labels):
+        return Place.ADDRESS
     if found[1] == name or found[1].endswith("." + name):
         return Place.TEXT
     behind = plain[end : end + 1] == "." and plain[end + 1 :].startswith(tuple(_tails(labels)))
     return Place.TEXT if behind else Place.ADDRESS
+
+
+def _lent(labels: list[str]) -> bool:
+    return any(".".join(labels[i:]) in _LENT and not _THEIRS.issuperset(labels[:i]) for i in range(1, len(labels) - 1))
 
 
 def _tails(labels: list[str]) -> list[str]:
