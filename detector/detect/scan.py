@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import exp, floor, log
+from math import exp, floor, log, sqrt
 
 from detector.detect.baseline import Baseline
 from detector.detect.closing import Closing
@@ -47,7 +47,8 @@ MULTIPLICITY = 3.0
 WATCH_BELOW = 3.0  # nats under the threshold at which a watch begins
 WATCH_MINUTES = 60.0  # a watch that does not grow is forgotten
 LATE_MINUTES = 60.0  # an older post is stored and judged but not counted
-TAU = 60.0  # minutes: memory of the local level
+DRIFT = 60.0  # minutes in which the true level forgets itself (an AR(1) of variance phi)
+TAU_SHORTEST = 4.0  # minutes: the shortest memory of the local level
 VOTER = 0.25  # a post less likely a complaint than this is nobody's vote
 SURE_ALONE = 2.2  # sum of the probabilities of at least three people that opens an alert
 SURE_TOGETHER = 1.4  # the same where third-person reports corroborate; also what a watch needs
@@ -219,11 +220,19 @@ class ScanDetector:
             more = self.usual.people.expected(self.frontier, at)
             self.expected += more
             self.talk_expected += self.usual.talk.expected(self.frontier, at)
-            fade = exp(-gap / TAU)
+            tau = self._memory(more / gap)
+            fade = exp(-gap / tau)
             self.local_count *= fade
-            self.local_expected = self.local_expected * fade + self.scale.value * more / gap * TAU * (1.0 - fade)
+            self.local_expected = self.local_expected * fade + self.scale.value * more / gap * tau * (1.0 - fade)
         self.frontier = at
         self.starts.drop_before(at)
+
+    def _memory(self, rate: float) -> float:
+        """How many minutes the local level remembers: noise 1/(rate tau) against drift phi tau/60, balanced.
+
+        The steady state of a local-level model (Harvey, Forecasting, Structural Time Series Models, section 4.1).
+        """
+        return min(DRIFT, max(TAU_SHORTEST, sqrt(DRIFT / (rate * self.usual.people.phi))))
 
     # -- counting and arguing --------------------------------------------------------------------------------------
 
@@ -327,7 +336,9 @@ class ScanDetector:
         base, scale, frontier = self.usual.people, self.scale.value, self.frontier
         phi, unsure = base.phi, base.variance(frontier)
         k0 = 1.0 / (phi + unsure)
-        rate = log(base.rate(frontier) * scale * MONTH_MINUTES)
+        per_minute = base.rate(frontier)
+        rate = log(per_minute * scale * MONTH_MINUTES)
+        blur = 0.01 + 0.01 * per_minute / (per_minute + 0.5)  # what tracking the level leaves unknown
         leak = 1.5 * min(base.level / (base.level + self.usual.talk.level), 0.3)
         best, argument = -50.0, None
         for start in reversed(self.starts.kept):
@@ -343,7 +354,8 @@ class ScanDetector:
                 mu += leak * talk * scale
             if count <= 1.15 * mu:
                 continue
-            spread = 1.0 / (k0 + start.local_count) + 1.5 * phi * (1.0 - exp((start.at - frontier) / TAU)) + 0.01
+            drift = 1.5 * phi * (1.0 - exp((start.at - frontier) / DRIFT))
+            spread = 1.0 / (k0 + start.local_count) + drift + blur
             kappa = 1.0 / min(spread, phi + unsure)
             if divergence(count, mu, kappa) - rate + 2.5 < best:
                 continue

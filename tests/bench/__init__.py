@@ -1,0 +1,1 @@
+"""Benchmarks print figures; nothing here asserts a time."""
