@@ -169,7 +169,7 @@ class AwsStatus:
 
 
 def described(html: str, posted: datetime) -> list[tuple[datetime, str]]:
-    """The updates of a `data.json` description: a clock time at the head of each, in Pacific time, mostly without a day.
+    """The updates of a `data.json` description: a Pacific clock time at the head of each, mostly without a day.
 
     Args:
         posted: the entry's `date`, the moment of the first update; its seconds are kept.
