@@ -37,8 +37,13 @@ def _either(phrases: str) -> str:
     )
 
 
+_SPLIT = (
+    r"(?:geht|funktioniert|laedt|ladt|startet|reagiert|verbindet|offnet|lauft|tut)(?: \w+){0,3} (?:nicht|nix)|"
+    r"ne (?:marche|fonctionne|repond|charge|s'ouvre|demarre|se lance|se connecte)(?: \w+)? (?:pas|plus)|"
+    r"(?:werkt|laadt|start|opent|reageert)(?: \w+){0,3} niet"
+)
 # Behind a name: a word or two may stand between ("Discord est en panne", "Slack hoje caiu").
 FAILS_ABROAD = re.compile(
-    rf"(?:'s)?(?:[ ,:]+(?:[^\W\d]+ ){{0,2}}?(?:{_either(_SPACED)})(?!\w)"
+    rf"(?:'s)?(?:[ ,:]+(?:[^\W\d]+ ){{0,2}}?(?:{_either(_SPACED)}|{_SPLIT})(?!\w)"
     rf"|[^\x00-\u0dff]{{0,6}} ?(?:{_either(_UNSPACED)}))"
 )

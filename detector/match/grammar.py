@@ -30,7 +30,7 @@ _DETERMINERS = _words(
     """a an the these those this that each every both other another some any many few several two three four five all
     most no which what whose his her their its your of cut enough much more less little"""
 )
-_QUANTIFIERS = frozenset({"all", "some", "any", "no", "most", "of", "which", "what", "this", "that"})
+_QUANTIFIERS = frozenset({"both", "all", "some", "any", "no", "most", "of", "which", "what", "this", "that"})
 _CLAUSE_STARTS = _words(
     """is are was were isn't aren't has have had does did do will would can and or but so that because cuz bc when if
     since my our why how whether ugh lol lmao omg wtf guys hey hi hello again now today think thinks says say
@@ -72,8 +72,8 @@ _NOT_SURNAME = re.compile(
     r"desktop|cowork|instant|ai|and|or|down|outage|on|in|at|for|vs|with|still|not|now|just|keeps|again|broken|ci|"
     r"shortcuts?|suggestions?|video|premium|together|guard|plus|kids|echo|hunches|guest|home|smart|status|error"
 )
-_CLOSING = re.compile(r"[^\w\s.,:;!?'/()@|+&=%$#-]|'[^\ws]|\)")
-_CLOSERS = re.compile(r"(?:[^\w\s.,:;!?/(@|+&=%$#-])+ ?")
+_CLOSING = re.compile(r" ?[^\w\s.,:;!?'/()@|+&=%$#-]|'[^\ws]|\)")
+_CLOSERS = re.compile(r" ?(?:[^\w\s.,:;!?/(@|+&=%$#-])+ ?")
 _PRODUCT = re.compile(
     r"(?:'s)? (?:mobile |web |desktop |ios |android |phone )?(?:apps?|apis?|outages?|website|account|accounts|status page|"
     r"login|servers|subscription|cli|webhooks?|workspace|sdk|extension|integration|plugin|client|dms?|downtime|"
@@ -81,6 +81,10 @@ _PRODUCT = re.compile(
     r"laid off|lays off)\b"
 )
 _ON = re.compile(r"(?:^|[ (])(?:on|via|over|through|using) (?:my |our )?[\"'*(]?$")
+_WITH = re.compile(
+    r"(?:^|[ (])(?:on|via|over|through|using|use|used|uses|with|off|from|open|opened|opening|took|down|joined|left|"
+    r"tried|like|love|hate|than|in|inside|into|switched to|moved to|back to|pay for|instead of) (?:my |our )?[\"'*(]?$"
+)
 
 
 def says_it_fails(written: str, before_written: str, plain: str, start: int, end: int) -> bool:
@@ -140,7 +144,7 @@ def _behind(plain: str, end: int) -> str:
     return after
 
 
-def named_as_product(before_written: str, plain: str, end: int, behind_written: str) -> bool:
+def named_as_product(before_written: str, plain: str, end: int, behind_written: str, *, given: bool = False) -> bool:
     """Whether a capitalised word is a product by the company it keeps: "the Claude app", "Kraken API", "on Discord".
 
     Args:
@@ -148,13 +152,24 @@ def named_as_product(before_written: str, plain: str, end: int, behind_written: 
         plain: the folded text.
         end: offset behind the alias in `plain`.
         behind_written: the text behind it as written.
+        given: whether people bear the name too ("lunch with Claude").
 
     >>> named_as_product("our team meets on ", "our team meets on zoom now", 22, " now")
     True
     """
     if _PRODUCT.match(plain, end):
         return True
-    return bool(_ON.search(before_written)) and not re.match(r"['’]?s?[ -]+[A-Z0-9]|['’]s |-", behind_written)
+    known = _ON if given else _WITH
+    return bool(known.search(before_written)) and not re.match(r"['’]?s?[ -]+[A-Z0-9]|['’]s |-", behind_written)
+
+
+def is_given(folded: str) -> bool:
+    """Whether people bear this folded name too.
+
+    >>> is_given("claude"), is_given("slack")
+    (True, False)
+    """
+    return folded in _GIVEN
 
 
 def person(written: str, before_written: str, behind_written: str) -> bool:
@@ -225,5 +240,5 @@ def noun_phrase(written: str, before_written: str, plain: str, start: int, end: 
 _APP_BEHIND = re.compile(
     r"(?:'s)? (?:apps?|meetings?|calls?|chats?|api|apis|servers?|site|website|web|client|desktop|outage|outages|login|"
     r"mobile|service|status|cli|editor|cameras?|attack|ddos|incident|crash|workspace|channel|bot|dashboard|"
-    r"store|launcher|maintenance|migration|breach|hack|subscription|accounts?|extension|plugin|integration)\b"
+    r"store|launcher|widget|reader|desktop|bots?|maintenance|migration|breach|hack|subscription|accounts?|extension|plugin|integration)\b"
 )

@@ -19,6 +19,7 @@ from detector.match.folding import Folded, fold, squeeze
 from detector.match.grammar import (
     fails_behind,
     fails_with,
+    is_given,
     named_as_product,
     noun_phrase,
     person,
@@ -245,13 +246,13 @@ def _means_it(name: _Name, reading: _Reading, start: int, end: int) -> bool:
     if rule.symptoms and says_it_fails(written, before, folded.plain, start, end):
         return True
     if not noun_phrase(written, before, folded.plain, start, end, strict=False):
-        if before[-3:].casefold() == "no ":
+        if before.casefold().endswith(("no ", "both ")):
             reading.unclear.append((name, start, end))
         return False
     named = written[:1].isupper() and rule.symptoms
     if reading.has(rule) or (named and reading.tells_of_outage()):
         return True
-    if named and named_as_product(before, folded.plain, end, folded.written(end, end + 30)):
+    if named and named_as_product(before, folded.plain, end, folded.written(end, end + 30), given=is_given(name.alias)):
         return True
     reading.unclear.append((name, start, end))
     return False

@@ -31,7 +31,7 @@ NOUN = (
     r"readers?|pos|tills?|pushes|pulls?|commits?|actions|packages?|launcher|shop|lobby|lobbies|matchmaking|"
     r"leaderboards?|conversations?|replies|invoices?|payouts?|refunds?|charges|subs|signups?|captchas?|"
     r"customer service|helpline|portal|box|boxes|hotspots?|phones?|lines?|systems?|instances?|clusters?|"
-    r"regions?|playlists?|podcasts?|albums|episodes|shows|movies|tabs?|gateways|bridge|skills?|routines"
+    r"regions?|playlists?|podcasts?|albums|episodes|shows|movies|tabs?|gateways|bridge|skills?|routines|waiting room"
 )
 _DOMAIN = r"(?:\.(?:com|org|net|io|ai|us|tv|gg|co|app)(?:\.[a-z]{2})?)?"
 _TAIL = rf"{_DOMAIN}(?:'s|s'|')?(?:[ -](?:{NOUN})\b){{0,3}}(?: \([^)\n]{{0,30}}\))?"
@@ -70,7 +70,7 @@ _BAD = (
     r"ed)|"
     r"frozen|freezing|hanging|stuck|overloaded|throttling|timing out|timed out|erroring|messed up|screwed|fucked|"
     r"f[*]+d|"
-    r"acting (?:up|weird|strange|funny|odd|oddly)|playing up|misbehaving|useless|garbage|trash|a mess|"
+    r"acting (?:up|weird|strange|funny|odd|oddly)|playing up|misbehaving|crawling|read[- ]only|useless|garbage|trash|a mess|"
     r"stalled|stalling|wedged|bricked|cooked|knackered|buggered|patchy|intermittent|choppy|unstable|kaputt|haywire|"
     r"on its knees|on its arse|on its ass|tits up|belly up|shitting itself|dying on me|cutting out|"
     r"locked up|locking up|looping|blank|out (?:in|across|around|at|here|again|since|for (?:me|us|anyone|everyone|"
@@ -87,13 +87,13 @@ _BAD = (
 )
 _DONE = (
     r"(?:work|load|respond|open|publish|call|charg|pair|scan|stor|find|sell|ring|record|pass|build|deploy|"
-    r"index|react|buffer|email|search|shar|print|verify|return|connect|send|sync|play|stream|start|launch|updat|answer|function|process|accept|"
+    r"ingest|index|react|buffer|email|search|shar|print|verify|return|connect|send|sync|play|stream|start|launch|updat|answer|function|process|accept|"
     r"log|deliver|"
-    r"show|stay|complet|finish|upload|download|render|generat|boot|refresh|sav|run|sign)ing\b|available\b|"
+    r"show|stay|complet|finish|upload|download|render|generat|boot|refresh|sav|run|sign)ing\b|available\b|going through\b|"
     r"letting (?:me|us|anyone|people|you)\b|up\b"
 )
 _KEEPS = (
-    r"(?:crash|fail|freez|disconnect|dropp|tim|buffer|lagg|hang|spinn|glitch|bugg|kick|logg|sign|stopp|load|"
+    r"(?:tell|los|mak|refus|forget|flicker|reject|declin|eat|skipp|paus|ping|hitt|crash|fail|freez|disconnect|dropp|tim|buffer|lagg|hang|spinn|glitch|bugg|kick|logg|sign|stopp|load|"
     r"reload|restart|"
     r"error|giv|throw|return|say|show|ask|stutter|go|cutt|black|retry)ing\b"
 )
@@ -120,7 +120,7 @@ _END = (
     r"i|we|it|can't|help|not|yesterday|last|i'm|im|ffs|smh|completely|reported|affecting|it's|its|nationwide|"
     r"continues?|hits?|impact(?:s|ed|ing)?|took|takes|causes?|caused|leaves?|fixed|resolved|update|postmortem|"
     r"explained|means|meant|was|were|knocked|made|makes|cost|ruined|costs|ended|lasted|guess|looks|seems|"
-    r"anywhere|ever|already|until|cannot|won't|got|hey|hello|thanks|dear|ok|okay)\b))"
+    r"anywhere|ever|already|until|cannot|halfway|midway|mid|during|before|three|two|four|several|almost|won't|got|hey|hello|thanks|dear|ok|okay)\b))"
 )
 _BARE = (
     rf"(?:{_DOWN}|outages?|downtime|(?:still |again )?not (?:working|loading|responding|opening|connecting|syncing|"
@@ -137,6 +137,7 @@ _BARE = (
     r"since))|"
     r"(?:bad |internal )?gateway|timeouts?|timed out|service disruptions?|disruptions?|disconnecting|login loop|"
     r"acting (?:up|weird)|won't load|keeps crashing|just (?:died|crashed|went down)|is it just me|lagging|"
+    r"(?:everything|nothing|all of it|it all|it) (?:just )?(?:times? out|is down|fails|is timing out|hangs)|"
     r"status page|timing out|failing|unreachable|unresponsive|inaccessible|laggy|dying|dead|kaput|in flames|no (?:connection|response|service|sound|audio|video|internet|reply|signal)|"
     r"(?:blank|white|black|grey|gray) (?:page|screen)|freezing|frozen|stuck|hanging|buffering|erroring(?: out)?|"
     r"(?:bad|504|502|500|503|http) (?:gateway|error|errors)|(?:bugging|glitching|tripping|acting up|messing up|"
@@ -178,7 +179,7 @@ AFTER = re.compile(
     rf"crawls|drops (?:calls|every|my|out)|loops|stutters|is a (?:blank|white|black) (?:page|screen)){_END}"
     rf"| (?:just |only |keeps? |now )*(?:shows?|showing|gives?|giving|throws?|throwing|returns?|returning|says?|saying|"
     rf"displays?|spits? out)(?: \S+){{0,4}}? (?:\S*errors?|5\d\d|4\d\d|\S*unavailable|\S*exceptions?|bad gateway|"
-    rf"timeouts?|went wrong|connection (?:failed|lost|refused)|failed|sorry|(?:blank|white|black) (?:page|screen)s?)\b"
+    rf"timeouts?|went wrong|try again|having (?:trouble|problems|issues)|connection (?:failed|lost|refused)|failed|sorry|(?:blank|white|black) (?:page|screen)s?)\b"
     rf"| (?:looks?|seems?|works?|working|is|are|was) (?:\w+ )?(?:fine|ok|okay)(?: for (?:me|us)| here| again| now| though|"
     rf" from here)"
     rf"| (?:looks?|works?|working) (?:just )?(?:fine|ok|okay|normal|normally)\b"
@@ -186,9 +187,12 @@ AFTER = re.compile(
     rf"normal)|up and running|operational|working (?:again|now|for me|fine|here)|recovering|up again|recovered)\b"
     rf"|[ ,!?:.]*(?:why|wtf|what|omg|pls|please|plz|come on|cmon|bro|dude|wake up|hello)?[ ,!]*(?:why (?:are|r) (?:you|u) "
     rf"{_ADVERBS}(?:{_BAD}|not \w+ing)|why (?:do|does|won't|wont|can't|don't|did) (?:you|u) {_ADVERBS}(?:{_VERB}|suck|"
-    rf"hate|keep|go down|crash)|(?:are|r) (?:you|u) {_ADVERBS}(?:ok|okay|{_BAD})|(?:please|pls|plz) (?:work|load|"
+    rf"hate|keep|go down|crash)|(?:are|r) (?:you|u) {_ADVERBS}(?:ok|okay|{_BAD})|come back|(?:please|pls|plz) (?:work|load|i (?:just|need|want)|"
     rf"fix|come back|let me|open|respond|stop)|fix (?:this|it|your|ur|yourself)|get (?:it|your (?:shit|act)) together|"
     rf"what (?:is|the (?:hell|fuck|heck) is) (?:happening|going on|wrong))\b"
+    rf"| (?:{NOUN}) (?:always |just |all |randomly |constantly |also )?(?:fail|crash|freeze|lag|hang|stall|disconnect|"
+    rf"error out|time out)\b"
+    rf"| (?:never|no longer) (?:lets?|loads?|opens?|works?|connects?|sends?|shows?|finish(?:es)?|responds?|starts?)\b"
     rf"| (?:outages?|downtime)\b"
     rf"|(?: |[:,;?!|]+ ?|\.{{2,}} ?| [-|:] ?){_ADVERBS}(?:{_BARE}){_END}"
     rf")"

@@ -51,5 +51,6 @@ def put_right(plain: str) -> str | None:
     (' is down again', None)
     """
     table = _table()
-    better = _WORD.sub(lambda found: table.get(found[0], found[0]), plain)
-    return better if better != plain else None
+    if table.keys().isdisjoint(_WORD.findall(plain)):
+        return None
+    return _WORD.sub(lambda found: table.get(found[0], found[0]), plain)
