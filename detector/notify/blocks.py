@@ -12,6 +12,7 @@ from detector.notify.render import Message, Wording, message
 # up to five times longer, so texts are cut far below.
 _HEADER = 150
 _SECTION = 600
+_LONGEST = 2900
 
 Block = dict[str, Any]
 
@@ -21,7 +22,11 @@ def slack_payload(notification: Notification, wording: Wording | None = None) ->
 
     Every text is safe by three means: cut before escaping, escaped, and `plain_text` where strangers wrote it.
     """
-    told = message(notification, wording)
+    return payload_of(message(notification, wording))
+
+
+def payload_of(told: Message) -> dict[str, Any]:
+    """The same for a message that is rendered already."""
     return {
         "text": slack_inert(cut(f"{told.mark} {told.title}. {told.lead}", _SECTION)),
         "blocks": blocks(told),
@@ -32,11 +37,10 @@ def slack_payload(notification: Notification, wording: Wording | None = None) ->
 
 def blocks(told: Message) -> list[Block]:
     """The blocks of a message: header, argument, facts, voices, where to read on."""
-    facts = "\n".join(f"{slack_text(label)}: {slack_text(value)}" for label, value in told.facts)
     found: list[Block] = [
         {"type": "header", "text": _plain(_header(told), emoji=True)},
         {"type": "section", "text": _plain(slack_text(cut(told.lead, _SECTION)))},
-        {"type": "section", "text": _plain(facts)},
+        *({"type": "section", "text": _plain(facts)} for facts in _fact_texts(told)),
     ]
     for quote in told.quotes:
         source = slack_link(quote.link, quote.source)
@@ -45,6 +49,18 @@ def blocks(told: Message) -> list[Block]:
     more = slack_link(told.link, "details") + " · " if told.link else ""
     found.append({"type": "context", "elements": [{"type": "mrkdwn", "text": f"{more}`{slack_inert(told.command)}`"}]})
     return found
+
+
+def _fact_texts(told: Message) -> list[str]:
+    """The facts, escaped, in as few texts as Slack's limit allows."""
+    texts: list[str] = []
+    for label, value in told.facts:
+        line = f"{slack_text(label)}: {slack_text(value)}"
+        if texts and len(texts[-1]) + len(line) < _LONGEST:
+            texts[-1] += f"\n{line}"
+        else:
+            texts.append(line)
+    return texts
 
 
 def _header(told: Message) -> str:

@@ -84,6 +84,15 @@ def quotation(text: str, *, limit: int) -> str:
     return cut(mask_people(line), limit)
 
 
+def unlinked(text: str) -> str:
+    """Text in which nothing is an address, for channels that make links of them.
+
+    >>> unlinked("Errors, see https://evil.example/x and www.evil.example")
+    'Errors, see [link] and [link]'
+    """
+    return _LINK.sub("[link]", text)
+
+
 def safe_link(url: str | None) -> str | None:
     """The address if it is an ordinary http(s) one, with everything odd percent-encoded; else None.
 

@@ -1,15 +1,22 @@
-"""Sending what is owed: each receiver by itself, in order, again after failures, marked only when confirmed."""
+"""Sending what is owed: each receiver by itself, in order, again after failures, marked only when confirmed.
+
+A receiver that fails twice running is left alone and asked again after growing waits, 60 s at most; what gathers
+meanwhile is told as one summary. What a receiver refuses for good is a dead letter, and another receiver hears of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from detector.domain import Notification
+from detector.alerting.grouping import Batch, Pace, plan
+from detector.alerting.quiet import ASIDE
+from detector.domain import Notification, Reason
 from detector.errors import DeliveryError
 from detector.notify.render import AMBIGUOUS, may_repeat
 from detector.protocols import Notifier
@@ -17,10 +24,12 @@ from detector.protocols import Notifier
 log = logging.getLogger(__name__)
 
 FIRST_WAIT_S = 1.0
-LONGEST_WAIT_S = 300.0
+LONGEST_WAIT_S = 40.0
 LONGEST_RETRY_AFTER_S = 3600.0
 LONGEST_SEND_S = 60.0
 GIVE_UP_AFTER = timedelta(days=3)
+DOWN_AFTER = 2
+_ROWS = 1000
 
 
 class Ledger(Protocol):
@@ -38,15 +47,21 @@ class Ledger(Protocol):
     def mark_failed(self, notification_id: str, error: str, next_try_at: datetime | None, *, now: datetime) -> None:
         """It failed: to be tried again, or given up where `next_try_at` is None."""
 
+    def thread(self, alert_key: str, receiver: str) -> str | None:
+        """The reference of the first message about an alert."""
+
+    def add(self, owed: Notification) -> None:
+        """Owe one more; nothing happens where the id is known."""
+
 
 def backoff(attempts: int, *, chance: Callable[[], float]) -> float:
-    """Seconds to wait after so many failed tries: doubling from 1 to 300, spread by half to either side.
+    """Seconds to wait after so many failed tries: doubling from 1 to 40, spread by half to either side.
 
     Args:
         chance: gives a number in [0, 1).
 
     >>> [backoff(attempts, chance=lambda: 0.5) for attempts in (1, 2, 3, 20)]
-    [1.0, 2.0, 4.0, 300.0]
+    [1.0, 2.0, 4.0, 40.0]
     """
     wait = min(FIRST_WAIT_S * 2.0 ** min(max(attempts, 1) - 1, 30), LONGEST_WAIT_S)
     return float(wait * (0.5 + chance()))
@@ -62,6 +77,10 @@ class Sender:
         poll: seconds between looks at the ledger when nothing wakes it.
         chance: for the jitter; a test passes its own.
         give_up_after: a message older than this is given up at its next temporary failure.
+        paces: how many messages a receiver bears, by its name; four at once and then one in 20 s where it has none.
+
+    Attributes:
+        sent, failed, given_up: rows of the outbox, by what became of a try.
     """
 
     def __init__(
@@ -73,6 +92,7 @@ class Sender:
         poll: float = 1.0,
         chance: Callable[[], float] = random.random,
         give_up_after: timedelta = GIVE_UP_AFTER,
+        paces: Mapping[str, Pace] | None = None,
     ) -> None:
         self._notifiers = {notifier.receiver: notifier for notifier in notifiers}
         self._ledger = ledger
@@ -82,6 +102,9 @@ class Sender:
         self._give_up_after = give_up_after
         self._wakers = {receiver: asyncio.Event() for receiver in self._notifiers}
         self._quiet_until: dict[str, datetime] = {}
+        self._paces = {receiver: (paces or {}).get(receiver) or Pace() for receiver in self._notifiers}
+        self._failures = dict.fromkeys(self._notifiers, 0)
+        self._refusing: set[str] = set()
         self.sent = 0
         self.failed = 0
         self.given_up = 0
@@ -115,19 +138,23 @@ class Sender:
             log.warning("drain_timeout seconds=%g", seconds)
 
     async def send_due(self, receiver: str) -> int:
-        """One round for one receiver; returns how many messages were confirmed."""
+        """One round for one receiver; returns how many messages owed were confirmed."""
         confirmed = 0
         held: set[str] = set()
-        for notification in self._ledger.due(self._now(), receiver=receiver):
-            if self._quiet_until.get(receiver, self._now()) > self._now():
+        due = self._ledger.due(self._now(), receiver=receiver, limit=_ROWS)
+        for batch in plan(due, self._now(), recovering=self._failures[receiver] >= DOWN_AFTER):
+            now = self._now()
+            if self._quiet_until.get(receiver, now) > now:
                 break
-            if notification.alert.key in held:
+            if any(row.alert.key in held for row in batch.rows):
                 continue
-            if await self._try(notification):
-                confirmed += 1
+            if not self._paces[receiver].take(now):
+                break
+            if await self._try(receiver, batch):
+                confirmed += len(batch.rows)
             else:
                 # What follows on the same alert must not overtake it.
-                held.add(notification.alert.key)
+                held.update(row.alert.key for row in batch.rows)
         return confirmed
 
     async def _serve(self, receiver: str) -> None:
@@ -144,44 +171,85 @@ class Sender:
             except TimeoutError:
                 continue
 
-    async def _try(self, notification: Notification) -> bool:
-        self._ledger.mark_started(notification.id)
+    async def _try(self, receiver: str, batch: Batch) -> bool:
+        message = self._addressed(batch.shown)
+        for row in batch.rows:
+            self._ledger.mark_started(row.id)
         try:
             async with asyncio.timeout(LONGEST_SEND_S):
-                reference = await self._notifiers[notification.receiver].send(notification)
+                reference = await self._notifiers[receiver].send(message)
         except TimeoutError:
-            self._note_failure(notification, DeliveryError("the notifier took too long", ambiguous=True))
+            self._note_failure(receiver, batch, DeliveryError("the notifier took too long", ambiguous=True))
             return False
         except DeliveryError as error:
-            self._note_failure(notification, error)
+            self._note_failure(receiver, batch, error)
             return False
         except Exception as error:  # a plug-in can fail in any way, and the message is still owed
-            log.exception("notifier_broken receiver=%s", notification.receiver)
-            self._note_failure(notification, DeliveryError(f"{type(error).__name__} in the notifier", ambiguous=True))
+            log.exception("notifier_broken receiver=%s", receiver)
+            broken = DeliveryError(f"{type(error).__name__} in the notifier", ambiguous=True)
+            self._note_failure(receiver, batch, broken)
             return False
-        self._ledger.mark_sent(notification.id, reference, now=self._now())
-        self.sent += 1
-        log.info("notification_sent id=%s reason=%s", notification.id, notification.reason.value)
+        self._failures[receiver] = 0
+        self._refusing.discard(receiver)
+        for row in batch.rows:
+            self._ledger.mark_sent(row.id, reference, now=self._now())
+            self.sent += 1
+            log.info("notification_sent id=%s reason=%s together=%d", row.id, row.reason.value, len(batch.rows))
         return True
 
-    def _note_failure(self, notification: Notification, error: DeliveryError) -> None:
+    def _addressed(self, shown: Notification) -> Notification:
+        """With the time of the try, and for each alert the message that began its thread."""
         now = self._now()
-        words = str(error)
-        if error.ambiguous or may_repeat(notification):
-            words = AMBIGUOUS + words
-        wait = self._wait(notification, error)
-        if error.retry_after is not None:
-            self._quiet_until[notification.receiver] = now + timedelta(seconds=wait)
-        late = now - notification.created_at >= self._give_up_after
-        next_try_at = None if error.permanent or late else now + timedelta(seconds=wait)
-        self._ledger.mark_failed(notification.id, words, next_try_at, now=now)
-        self.failed += 1
-        self.given_up += next_try_at is None
-        fate = "given_up" if next_try_at is None else f"again_in={wait:.1f}s"
-        log.warning("notification_failed id=%s %s error=%s", notification.id, fate, words)
 
-    def _wait(self, notification: Notification, error: DeliveryError) -> float:
+        def named(one: Notification) -> Notification:
+            thread = None if one.reason in ASIDE else self._ledger.thread(one.alert.key, one.receiver)
+            return replace(one, tried_at=now, thread=thread)
+
+        return replace(named(shown), others=tuple(named(one) for one in shown.others))
+
+    def _note_failure(self, receiver: str, batch: Batch, error: DeliveryError) -> None:
+        now = self._now()
+        if not error.permanent:
+            self._failures[receiver] += 1
+        wait = self._wait(batch, error)
+        if error.retry_after is not None or self._failures[receiver] >= DOWN_AFTER:
+            self._quiet_until[receiver] = now + timedelta(seconds=wait)
+        for row in batch.rows:
+            words = str(error)
+            if error.ambiguous or may_repeat(row):
+                words = AMBIGUOUS + words
+            late = now - row.created_at >= self._give_up_after
+            next_try_at = None if error.permanent or late else now + timedelta(seconds=wait)
+            self._ledger.mark_failed(row.id, words, next_try_at, now=now)
+            self.failed += 1
+            self.given_up += next_try_at is None
+            fate = "given_up" if next_try_at is None else f"again_in={wait:.1f}s"
+            log.warning("notification_failed id=%s %s error=%s", row.id, fate, words)
+        if error.permanent:
+            self._report(receiver, batch, now)
+
+    def _report(self, receiver: str, batch: Batch, now: datetime) -> None:
+        """Owe another receiver the news that this one refuses, once an alert; one that refuses itself is not asked."""
+        self._refusing.add(receiver)
+        others = [name for name in self._notifiers if name not in self._refusing]
+        healthy = [name for name in others if self._failures[name] < DOWN_AFTER] or others
+        if not healthy or batch.shown.reason is Reason.UNDELIVERED:
+            return
+        for row in (batch.shown, *batch.shown.others):
+            self._ledger.add(
+                Notification(
+                    id=f"{row.alert.key}/{healthy[0]}/undelivered-{receiver}",
+                    alert=row.alert,
+                    receiver=healthy[0],
+                    reason=Reason.UNDELIVERED,
+                    created_at=now,
+                )
+            )
+        self._wakers[healthy[0]].set()
+
+    def _wait(self, batch: Batch, error: DeliveryError) -> float:
         if error.retry_after is not None:
             # Never sooner than asked; the jitter only adds.
             return min(max(error.retry_after, FIRST_WAIT_S), LONGEST_RETRY_AFTER_S) * (1 + 0.1 * self._chance())
-        return backoff(notification.attempts + 1, chance=self._chance)
+        tries = max(self._failures[batch.shown.receiver], min(row.attempts for row in batch.rows) + 1)
+        return backoff(tries, chance=self._chance)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from detector.domain import Alert, Evidence, Level, Notification, Official, Reason
-from detector.notify.escape import plain, quotation, safe_link
-from detector.notify.symptoms import symptom
+from detector.domain import Alert, AlertState, Evidence, Level, Notification, Official, Reason
+from detector.notify.escape import plain, quotation, safe_link, unlinked
+from detector.notify.symptoms import component, symptom
 from detector.notify.words import (
     clock_words,
     duration_words,
@@ -27,6 +27,9 @@ LONGEST_FACT = 160
 # An error text that begins so tells that the message may have arrived although no reply said so.
 AMBIGUOUS = "may have arrived: "
 
+# A message that arrives so much after it was owed says so.
+LATE = timedelta(minutes=10)
+
 _MARK = {Level.WATCH: "🟡", Level.ALERT: "🟠", Level.MAJOR: "🔴"}
 
 
@@ -36,12 +39,14 @@ class Wording:
 
     Attributes:
         names: a service's name for people, by slug; a slug not there is spelled out.
+        components: by slug, the words for each part of a service.
         zone: in which times are shown.
         zone_name: said once, behind the first time.
         page: address of our own pages, to which `/a/KEY` is added; None where there are none.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
+    components: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     zone: tzinfo = UTC
     zone_name: str = "UTC"
     page: str | None = None
@@ -81,21 +86,61 @@ class Message:
 def message(notification: Notification, wording: Wording | None = None) -> Message:
     """The message that a notification owes its receiver; each reason has its own words."""
     wording = wording or Wording()
+    if notification.others or notification.reason in {Reason.DIGEST, Reason.INHIBITED}:
+        from detector.notify.together import together
+
+        return together(notification, wording)
     alert = notification.alert
-    name = plain(service_words(alert.service, wording.names), limit=60) or alert.service
-    mark, title, lead = _headline(notification, name)
-    if may_repeat(notification):
-        lead += " (Repeat: an earlier try may have reached you.)"
+    mark, title, lead = _headline(notification, name_of(alert.service, wording))
     closing = notification.reason in {Reason.RESOLVED, Reason.ACKNOWLEDGED, Reason.REPEATED}
     return Message(
         mark=mark,
         title=title,
-        lead=lead,
+        lead=lead + asides(notification, wording),
         facts=tuple((label, plain(value, limit=LONGEST_FACT)) for label, value in _facts(notification, wording)),
-        quotes=() if closing else tuple(_quotes(alert)),
-        link=None if wording.page is None else safe_link(f"{wording.page.rstrip('/')}/a/{alert.key}"),
+        quotes=() if closing else tuple(quotes(alert)),
+        link=page_of(wording, f"/a/{alert.key}"),
         command=f"detector explain {plain(alert.key, limit=80)}",
     )
+
+
+def standing(notification: Notification, wording: Wording | None = None) -> Message:
+    """The alert as it now stands, with the latest news: what the first message becomes where a channel can edit."""
+    wording = wording or Wording()
+    alone = replace(notification, others=(), attempts=0, failed=None, tried_at=None)
+    if notification.reason is Reason.RESOLVED or notification.alert.state is AlertState.RESOLVED:
+        return message(replace(alone, reason=Reason.RESOLVED), wording)
+    told = message(replace(alone, reason=Reason.OPENED), wording)
+    if notification.reason in {Reason.OPENED, Reason.REOPENED}:
+        return told
+    news = message(alone, wording)
+    at = clock_words(notification.created_at, wording.zone, beside=notification.created_at)
+    latest = f"{at} {news.title.partition(': ')[2]}. {news.lead if notification.reason is Reason.ACKNOWLEDGED else ''}"
+    return replace(told, facts=(("Latest", plain(latest, limit=LONGEST_FACT)), *told.facts))
+
+
+def name_of(slug: str, wording: Wording) -> str:
+    """A service's name, fit to be shown."""
+    return plain(unlinked(service_words(slug, wording.names)), limit=60) or slug
+
+
+def page_of(wording: Wording, path: str) -> str | None:
+    """An address among our own pages, None where there are none."""
+    return None if wording.page is None else safe_link(f"{wording.page.rstrip('/')}{path}")
+
+
+def asides(notification: Notification, wording: Wording) -> str:
+    """What a reader must know of the message itself: that it may be a second one, that it comes late."""
+    words = ""
+    if any(may_repeat(one) for one in (notification, *notification.others)):
+        words += " (Repeat: an earlier try may have reached you.)"
+    wanted = max(notification.created_at, notification.next_try_at or notification.created_at)
+    if notification.attempts:
+        wanted = notification.created_at
+    if notification.tried_at is not None and notification.tried_at - wanted >= LATE:
+        due = clock_words(notification.created_at, wording.zone, beside=notification.tried_at)
+        words += f" (Late: this was due at {due} {wording.zone_name}.)"
+    return words
 
 
 def may_repeat(notification: Notification) -> bool:
@@ -135,6 +180,13 @@ def _headline(notification: Notification, name: str) -> tuple[str, str, str]:
             over = duration_words((alert.ended_at or alert.updated_at) - alert.onset_at)
             peak = f"At its strongest {people_words(alert.estimate)}."
             return "✅", f"{name}: over after {over}", f"People no longer complain more than usual. {peak}"
+        case Reason.UNDELIVERED:
+            missed = notification.id.rpartition("/undelivered-")[2]
+            why = "It refuses for good what it is sent; detector doctor --send says why."
+            return "⚠️", f"{name}: {plain(missed, limit=30)} could not be told ({said})", why
+        case Reason.ESCALATED:
+            lasting = duration_words(notification.created_at - alert.onset_at)
+            return mark, f"{name}: failing for {lasting} ({said})", f"{surprise} It lasts, so quiet hours are over."
         case Reason.ACKNOWLEDGED:
             return "📣", f"{name}: the provider confirms", _lead_words(alert.official, told_at)
         case Reason.REPEATED:
@@ -175,10 +227,9 @@ def _facts(notification: Notification, wording: Wording) -> list[tuple[str, str]
     facts = [("Official page", official)]
     incident = alert.official.incident if alert.official else None
     if incident is not None:
-        facts.append(("They say", incident.title))
+        facts.append(("They say", unlinked(incident.title)))
     if notification.reason is Reason.RESOLVED:
-        ended = clock_words(alert.ended_at or alert.updated_at, wording.zone, beside=now)
-        return [("From", f"{onset} to {ended}"), ("Official page when we spoke", official), *facts[1:]]
+        return _closing(alert, f"{onset} to", now, wording, official)
     if notification.reason is Reason.ACKNOWLEDGED:
         if alert.fired_at is not None:
             facts.append(("We spoke", f"{clock_words(alert.fired_at, wording.zone, beside=now)} {wording.zone_name}"))
@@ -186,12 +237,41 @@ def _facts(notification: Notification, wording: Wording) -> list[tuple[str, str]
     first = _first_complaint(alert.evidence)
     if first is not None:
         onset += f", first complaint {clock_words(first, wording.zone, beside=now)}"
+    part = component(alert.evidence, wording.components.get(alert.service, {}))
+    if part is not None:
+        facts.insert(0, ("Component", part))
     facts.append(("Began", onset))
     facts.append(("Sources", source_words(alert.estimate.sources)))
     if alert.cause is not None:
         facts.append(("Likely cause", service_words(alert.cause, wording.names)))
     if notification.reason is not Reason.REPEATED:
         facts.append(("Clears when", _clearing(alert)))
+    return facts
+
+
+def _closing(alert: Alert, since: str, now: datetime, wording: Wording, official: str) -> list[tuple[str, str]]:
+    """The summary of an outage that is over."""
+    ended = clock_words(alert.ended_at or alert.updated_at, wording.zone, beside=now)
+    facts = [("From", f"{since} {ended}"), ("People said", symptom(alert.evidence))]
+    part = component(alert.evidence, wording.components.get(alert.service, {}))
+    if part is not None:
+        facts.append(("Component", part))
+    if alert.fired_at is not None:
+        spoke = f"{clock_words(alert.fired_at, wording.zone, beside=now)} {wording.zone_name}, at {alert.level.value}"
+        facts.append(("We spoke", spoke))
+    incident = alert.official.incident if alert.official is not None else None
+    if incident is None:
+        facts.append(("Official page when we spoke", official))
+    else:
+        posted = clock_words(incident.first_posted_at, wording.zone, beside=now)
+        facts.append(("The provider spoke", f"{posted}: {unlinked(incident.title)}"))
+        if alert.fired_at is not None:
+            facts.append(("Lead", _lead_words(alert.official, alert.fired_at)))
+    facts.append(("Sources", source_words(alert.estimate.sources)))
+    if alert.cause is not None:
+        facts.append(("Likely cause", service_words(alert.cause, wording.names)))
+    if alert.reopened:
+        facts.append(("Came back", "once" if alert.reopened == 1 else f"{alert.reopened} times"))
     return facts
 
 
@@ -213,7 +293,8 @@ def duration_words_of(minutes: float) -> str:
     return duration_words(timedelta(minutes=max(minutes, 1)))
 
 
-def _quotes(alert: Alert) -> list[Quote]:
+def quotes(alert: Alert) -> list[Quote]:
+    """The voices to be shown, at most three, none twice."""
     found: list[Quote] = []
     for quoted in alert.evidence:
         text = quotation(quoted.text, limit=LONGEST_QUOTE)

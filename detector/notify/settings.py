@@ -13,7 +13,7 @@ from detector.notify.render import Wording
 
 
 def wording_of(settings: Mapping[str, Any]) -> Wording:
-    """Read `names`, `timezone` and `page`.
+    """Read `names`, `components` (by slug the words for each part), `timezone` and `page`.
 
     Raises:
         ConfigError: there is no such time zone.
@@ -28,7 +28,11 @@ def wording_of(settings: Mapping[str, Any]) -> Wording:
         raise ConfigError(f"timezone {zone_name!r}: no such zone; write one like Europe/Berlin") from error
     page = settings.get("page")
     return Wording(
-        names=dict(settings.get("names", {})), zone=zone, zone_name=zone_name, page=None if page is None else str(page)
+        names=dict(settings.get("names", {})),
+        components=dict(settings.get("components", {})),
+        zone=zone,
+        zone_name=zone_name,
+        page=None if page is None else str(page),
     )
 
 
@@ -36,6 +40,26 @@ def reveal(value: object) -> str:
     """A secret's text, whether it comes wrapped (`.reveal()`) or bare."""
     opened = getattr(value, "reveal", None)
     return str(opened() if callable(opened) else value).strip()
+
+
+def text_of(settings: Mapping[str, Any], key: str) -> str:
+    """A setting or secret as text, empty where it is absent."""
+    return reveal(settings.get(key) or "")
+
+
+def seconds_of(settings: Mapping[str, Any], receiver: str, *, default: float) -> float:
+    """Read `timeout`.
+
+    Raises:
+        ConfigError: it is no figure of seconds above 0 and up to 60.
+
+    >>> seconds_of({}, "ops", default=10.0)
+    10.0
+    """
+    timeout = settings.get("timeout", default)
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= 60:
+        raise ConfigError(f"receivers.{receiver}.timeout: must be seconds above 0 and up to 60")
+    return float(timeout)
 
 
 def check_address(url: str, *, setting: str, loopback: bool) -> None:

@@ -7,29 +7,26 @@ import http.client
 import json
 import logging
 import ssl
-import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 from urllib.error import URLError
 
 from detector.domain import Notification
-from detector.errors import ConfigError, DeliveryError, NotConfigured
+from detector.errors import DeliveryError, NotConfigured
 from detector.notify.blocks import slack_payload
 from detector.notify.render import Wording
-from detector.notify.settings import check_address, reveal, wording_of
+from detector.notify.settings import check_address, seconds_of, text_of, wording_of
+from detector.notify.thread import in_own_thread
 from detector.protocols import Notifier
 
 if TYPE_CHECKING:
     from slack_sdk.webhook import WebhookResponse
 
-T = TypeVar("T")
-
 DEFAULT_TIMEOUT_S = 10.0
 _LONGEST_WAIT_S = 3600.0
 
 # https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks: what no second try mends.
-_PERMANENT = frozenset(
+PERMANENT = frozenset(
     {
         "action_prohibited",
         "channel_is_archived",
@@ -83,7 +80,7 @@ class SlackWebhook:
         payload = slack_payload(notification, self._wording)
         try:
             async with asyncio.timeout(self._timeout * 1.5):
-                reply = await _in_own_thread(lambda: self._post(payload))
+                reply = await in_own_thread(lambda: self._post(payload), name="slack-webhook")
         except TimeoutError:
             raise self._failed("no reply in time", ambiguous=True) from None
         except URLError as error:
@@ -102,16 +99,16 @@ class SlackWebhook:
         from slack_sdk.webhook import WebhookClient
 
         # Retries are the outbox's, so that they survive a restart. The client's own log would show the address.
-        client = WebhookClient(self._url, timeout=cast("int", self._timeout), retry_handlers=[], logger=_silent())
+        client = WebhookClient(self._url, timeout=cast("int", self._timeout), retry_handlers=[], logger=silent())
         return client.send_dict(payload)
 
     def _judge(self, reply: WebhookResponse) -> None:
-        word = _word(reply.body)
+        word = word_of(reply.body)
         status = reply.status_code
         if status == 429:
-            wait = _seconds(reply.headers)
+            wait = seconds_asked(reply.headers)
             raise self._failed("Slack asks to wait (429)", retry_after=wait)
-        if word in _PERMANENT or (400 <= status < 500 and status not in {408, 425}):
+        if word in PERMANENT or (400 <= status < 500 and status not in {408, 425}):
             raise self._failed(f"Slack refuses ({status} {word or 'without a word'})", permanent=True)
         if status >= 500 or status in {408, 425}:
             raise self._failed(f"Slack is in trouble ({status})")
@@ -140,7 +137,8 @@ def build(settings: Mapping[str, Any]) -> Notifier:
     """Entry point `detector.notifiers: slack`.
 
     Args:
-        settings: `webhook` (the secret address; required), `receiver` (its name), `timeout` (seconds), `names`,
+        settings: `webhook` (the secret address; required, unless there is a `token` and a `channel`: then a bot
+            speaks, see `detector.notify.slack_bot`), `receiver` (its name), `timeout` (seconds), `names`,
             `timezone`, `page`, `allow_loopback_http` (true lets a test use http://127.0.0.1).
 
     Raises:
@@ -148,45 +146,31 @@ def build(settings: Mapping[str, Any]) -> Notifier:
         ConfigError: the address is none that a secret may travel to, or the timeout is not a figure of seconds.
     """
     receiver = str(settings.get("receiver", "slack"))
-    url = reveal(settings.get("webhook") or "")
+    if text_of(settings, "token"):
+        from detector.notify.slack_bot import build as build_bot
+
+        return build_bot(settings)
+    url = text_of(settings, "webhook")
     if not url:
         raise NotConfigured(
             f"receiver {receiver}: no Slack webhook; create one in Slack and name the variable that holds it: "
-            'webhook_env = "SLACK_WEBHOOK"'
+            'webhook_env = "SLACK_WEBHOOK", or token_env = "SLACK_TOKEN" and channel = "C0123456789" for a bot'
         )
     check_address(url, setting=f"receivers.{receiver}.webhook", loopback=settings.get("allow_loopback_http") is True)
-    timeout = settings.get("timeout", DEFAULT_TIMEOUT_S)
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= 60:
-        raise ConfigError(f"receivers.{receiver}.timeout: must be seconds above 0 and up to 60")
-    return SlackWebhook(url, receiver=receiver, wording=wording_of(settings), timeout=float(timeout))
+    timeout = seconds_of(settings, receiver, default=DEFAULT_TIMEOUT_S)
+    return SlackWebhook(url, receiver=receiver, wording=wording_of(settings), timeout=timeout)
 
 
-async def _in_own_thread(work: Callable[[], T]) -> T:
-    """Run blocking work in a thread of its own that nothing waits for: a reply that never ends cannot hold us."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        try:
-            future.set_result(work())
-        except Exception as error:  # noqa: BLE001 - handed over to the one who waits
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="slack-webhook", daemon=True).start()
-    return await asyncio.wrap_future(future)
-
-
-def _silent() -> logging.Logger:
+def silent() -> logging.Logger:
     """A logger outside the tree that lets nothing through."""
     return logging.Logger("slack-webhook", level=logging.CRITICAL + 1)  # noqa: LOG001 - outside the tree on purpose
 
 
-def _word(body: str | None) -> str:
+def word_of(body: str | None) -> str:
     """Slack's one word: `ok`, `no_service`; from `{"ok": false, "error": "..."}` too.
 
-    >>> _word("ok"), _word('{"ok": true}'), _word('{"ok": false, "error": "channel_not_found"}'), _word("<html>")
-    ('ok', 'ok', 'channel_not_found', '')
+    >>> word_of("ok"), word_of('{"ok": true}'), word_of('{"ok": false, "error": "no_service"}'), word_of("<html>")
+    ('ok', 'ok', 'no_service', '')
     """
     text = (body or "").strip()
     if text.startswith("{"):
@@ -199,11 +183,11 @@ def _word(body: str | None) -> str:
     return text if len(text) <= 60 and text.isidentifier() else ""
 
 
-def _seconds(headers: Mapping[str, Any]) -> float | None:
+def seconds_asked(headers: Mapping[str, Any]) -> float | None:
     """`Retry-After` in seconds, between one second and one hour; None where it is absent or no number.
 
-    >>> _seconds({"Retry-After": "30"}), _seconds({"retry-after": "999999"}), _seconds({"Retry-After": "soon"})
-    (30.0, 3600.0, None)
+    >>> [seconds_asked({"Retry-After": value}) for value in ("30", "999999", "soon")]
+    [30.0, 3600.0, None]
     """
     value = next((found for name, found in headers.items() if name.lower() == "retry-after"), "")
     if isinstance(value, list | tuple):

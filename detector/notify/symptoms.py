@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from detector.domain import Evidence
 
@@ -58,3 +58,29 @@ def symptom(evidence: Sequence[Evidence]) -> str:
     words = votes.most_common(1)[0][0] if votes else "it is not working"
     code = codes.most_common(1)[0][0] if codes else None
     return words if code is None else f"{words}, error {code}"
+
+
+def component(evidence: Sequence[Evidence], parts: Mapping[str, Sequence[str]]) -> str | None:
+    """The part of the service that most of the quoted posts speak of, None where they do not agree on one.
+
+    Args:
+        parts: the words people use, by the part's name, as the catalogue lists them.
+
+    >>> from detector.domain import EPOCH
+    >>> posts = ["claude api error 529", "API down", "is claude broken"]
+    >>> evidence = [Evidence(source="s", id=str(n), url=None, text=t, p=0.9, at=EPOCH) for n, t in enumerate(posts)]
+    >>> component(evidence, {"login": ["log in"], "api": ["api", "sdk"]}), component(evidence[2:], {"api": ["api"]})
+    ('api (2 of 3 posts)', None)
+    """
+    counts: Counter[str] = Counter()
+    for quoted in evidence:
+        text = quoted.text[:1000].lower()
+        counts.update(
+            name
+            for name, words in parts.items()
+            if any(re.search(rf"(?<!\w){re.escape(word.lower())}(?!\w)", text) for word in words)
+        )
+    if not counts:
+        return None
+    name, count = counts.most_common(1)[0]
+    return f"{name} ({count} of {len(evidence)} posts)" if count >= 2 and count * 2 >= len(evidence) else None

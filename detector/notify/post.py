@@ -1,0 +1,163 @@
+"""One HTTP request to a receiver, and what its answer means: confirmed, refused, worth another try, or not known."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from detector import __version__
+from detector.errors import DeliveryError
+from detector.transport.session import retry_after
+
+if TYPE_CHECKING:
+    import httpx2
+
+DEFAULT_TIMEOUT_S = 10.0
+_LONGEST_REPLY = 65_536
+_NOT_TAKEN = {408, 421, 425}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object, empty where it is anything else."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+class Poster:
+    """Sends requests for one receiver. Addresses and keys stand in no message.
+
+    Args:
+        receiver: its configured name.
+        channel: what stands on the other side, for people ("Discord").
+        timeout: seconds for a whole request.
+        idempotent: whether a repeated request is recognised, so that nothing is ever told twice.
+    """
+
+    def __init__(
+        self, *, receiver: str, channel: str, timeout: float = DEFAULT_TIMEOUT_S, idempotent: bool = False
+    ) -> None:
+        self.receiver = receiver
+        self._channel = channel
+        self._timeout = timeout
+        self._idempotent = idempotent
+        self._client: httpx2.AsyncClient | None = None
+
+    async def send(
+        self, method: str, url: str, payload: bytes | dict[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """One request; redirects are not followed, proxies and netrc not read.
+
+        Raises:
+            DeliveryError: no whole answer came; `ambiguous` where the request may have been taken.
+        """
+        import httpx2
+
+        client = self._open()
+        content = payload if isinstance(payload, bytes) else json.dumps(payload, ensure_ascii=True).encode()
+        named = {"content-type": "application/json", **(headers or {})}
+        try:
+            async with (
+                asyncio.timeout(self._timeout),
+                client.stream(method, url, content=content, headers=named) as response,
+            ):
+                body = bytearray()
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > _LONGEST_REPLY:
+                        break
+                return Reply(status=response.status_code, headers=dict(response.headers), body=bytes(body))
+        except TimeoutError:
+            raise self.failed("no reply in time", ambiguous=True) from None
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            raise self.failed(_unreached(self._channel, error)) from None
+        except httpx2.TimeoutException as error:
+            raise self.failed(f"no reply in time ({type(error).__name__})", ambiguous=True) from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+            raise self.failed(f"the reply broke off ({type(error).__name__})", ambiguous=True) from None
+
+    def judge(self, reply: Reply, *, accepted: tuple[int, ...] = (200, 201, 202, 204), word: str = "") -> None:
+        """Raise what an answer means, unless it confirms.
+
+        Args:
+            word: what the answer says, if that is fit to be shown.
+        """
+        status = reply.status
+        if status in accepted:
+            return
+        said = f"{status} {word}".strip()
+        if status == 429:
+            raise self.failed(f"{self._channel} asks to wait ({said})", retry_after=wait_of(reply))
+        if 300 <= status < 400:
+            raise self.failed(f"{self._channel} redirects ({status}), which is not followed", permanent=True)
+        if 400 <= status < 500 and status not in _NOT_TAKEN:
+            raise self.failed(f"{self._channel} refuses ({said})", permanent=True)
+        if status >= 500 or status in _NOT_TAKEN:
+            raise self.failed(f"{self._channel} is in trouble ({said})", retry_after=wait_of(reply))
+        raise self.failed(f"an unexpected reply ({said})", ambiguous=True)
+
+    def failed(
+        self, what: str, *, permanent: bool = False, retry_after: float | None = None, ambiguous: bool = False
+    ) -> DeliveryError:
+        """The error of this receiver."""
+        return DeliveryError(
+            f"receiver {self.receiver}: {what}",
+            permanent=permanent,
+            retry_after=retry_after,
+            ambiguous=ambiguous and not self._idempotent,
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections; a second call does nothing."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    def _open(self) -> httpx2.AsyncClient:
+        if self._client is None:
+            import httpx2
+
+            self._client = httpx2.AsyncClient(
+                timeout=self._timeout,
+                follow_redirects=False,
+                trust_env=False,
+                headers={"user-agent": f"outage-detector/{__version__}"},
+            )
+        return self._client
+
+
+def wait_of(reply: Reply) -> float | None:
+    """How long an answer asks to wait: its header, or Discord's `retry_after`; None where neither is usable.
+
+    >>> wait_of(Reply(status=429, headers={"retry-after": "7"}, body=b"")), wait_of(Reply(status=429, headers={},
+    ...     body=b'{"retry_after": 64.5}')), wait_of(Reply(status=429, headers={}, body=b"soon"))
+    (7.0, 64.5, None)
+    """
+    headers = {name.lower(): value for name, value in reply.headers.items()}
+    wait = retry_after(headers.get("retry-after"), headers.get("date"))
+    if wait is None and reply.json().get("retry_after") is not None:
+        wait = retry_after(str(reply.json()["retry_after"]), None)
+    return wait
+
+
+def _unreached(channel: str, error: Exception) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return f"the connection to {channel} is not safe (TLS)"
+        cause = cause.__cause__ or cause.__context__
+    return f"cannot reach {channel} ({type(error).__name__})"
