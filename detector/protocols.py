@@ -30,6 +30,7 @@ class Harvest:
         gaps: spans that were not heard (for instance when paging back hit its limit).
         rejected: entries dropped, by reason.
         poll_after: seconds until the next poll makes sense, where the other side says so.
+        deleted: keys (source, id) of posts their authors took back, to be forgotten; most were never stored.
     """
 
     posts: tuple[Post, ...] = ()
@@ -37,6 +38,7 @@ class Harvest:
     gaps: tuple[Coverage, ...] = ()
     rejected: tuple[tuple[str, int], ...] = ()
     poll_after: float | None = None
+    deleted: tuple[tuple[str, str], ...] = ()
 
 
 @runtime_checkable

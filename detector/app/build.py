@@ -125,13 +125,18 @@ def connect(plan: Blueprint, store_path: Path, notes: list[str], *, session: Ses
     """
     from detector.app.daemon import Connections
     from detector.collectors.context import CollectorContext
+    from detector.match.matcher import NameMatcher
     from detector.transport.session import Session
     from detector.transport.worker import ParseWorker
 
     session = session or Session()
     worker = ParseWorker()
     context = CollectorContext(
-        session=session, worker=worker, author_key=author_key(store_path), services=plan.services
+        session=session,
+        worker=worker,
+        author_key=author_key(store_path),
+        services=plan.services,
+        wanted=NameMatcher(plan.services).may_match,
     )
     problems: list[str] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,8 @@ class CollectorContext:
         services: the catalogue, in its order.
         shared: what several sources of one kind have in common in this run, such as a rate budget; the kind's name
             is the key.
+        wanted: a quick look at a text that a firehose takes before it keeps a post (the matcher's `may_match`); False
+            only for what names no service. None keeps everything.
     """
 
     session: Session
@@ -30,6 +33,7 @@ class CollectorContext:
     author_key: bytes
     services: tuple[Service, ...] = ()
     shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    wanted: Callable[[str], bool] | None = field(default=None, compare=False, repr=False)
 
     def author(self, source: str, name: str | None) -> str | None:
         """The keyed hash that stands for a person; None for nobody."""
