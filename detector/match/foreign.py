@@ -43,7 +43,25 @@ _SPLIT = (
     r"(?:werkt|laadt|start|opent|reageert)(?: \w+){0,3} niet"
 )
 # Behind a name: a word or two may stand between ("Discord est en panne", "Slack hoje caiu").
-FAILS_ABROAD = re.compile(
+_FAILS = re.compile(
     rf"(?:'s)?(?:[ ,:]+(?:[^\W\d]+ ){{0,2}}?(?:{_either(_SPACED)}|{_SPLIT})(?!\w)"
     rf"|[^\x00-\u0dff]{{0,6}} ?(?:{_either(_UNSPACED)}))"
 )
+_FIRST = frozenset(
+    re.split(r"[ ']", fold(phrase.strip()).plain)[0] for phrase in _SPACED.replace("\n", "").split("|")
+) | frozenset(
+    {"geht", "funktioniert", "ladt", "startet", "reagiert", "verbindet", "offnet", "lauft", "tut"}
+    | {"ne", "werkt", "laadt", "start", "opent", "reageert"}
+)
+_WORD = re.compile(r"[a-z]+")
+
+
+def fails_abroad(after: str) -> bool:
+    """Whether the folded words right behind a name say that it fails, in a language other than English.
+
+    >>> fails_abroad(" est en panne"), fails_abroad(" is fine")
+    (True, False)
+    """
+    if after.isascii() and _FIRST.isdisjoint(_WORD.findall(after[:60])):
+        return False
+    return _FAILS.match(after) is not None

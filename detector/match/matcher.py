@@ -249,7 +249,7 @@ def _means_it(name: _Name, reading: _Reading, start: int, end: int) -> bool:
         if before.casefold().endswith(("no ", "both ")):
             reading.unclear.append((name, start, end))
         return False
-    named = written[:1].isupper() and rule.symptoms
+    named = written[:1].isupper() and rule.symptoms and not rule.capital
     if reading.has(rule) or (named and reading.tells_of_outage()):
         return True
     if named and named_as_product(before, folded.plain, end, folded.written(end, end + 30), given=is_given(name.alias)):

@@ -417,3 +417,21 @@ def test_matching_twice_gives_the_same(texts: list[str]) -> None:
     text = "\n".join(texts)
 
     assert mentions(text) == mentions(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "services"),
+    [
+        ("GCP outage", "google-cloud"),
+        ("Google Cloud outage: https://status.cloud.google.com/", "google-cloud"),
+        ("Slack and Zoom both dead", "slack zoom"),
+        ("Klaus Schwab spoke in Davos", ""),
+        ("Wells Fargo Center hosts the game", ""),
+        ("try https://toy.vercel.app", ""),
+        ("we need a way to signal errors", ""),
+        ("slack iss dwon", "slack"),
+    ],
+)
+def test_names_share_failures_but_not_people_places_and_hosts(text: str, services: str) -> None:
+    """Lists, shared status hosts, persons, stadiums, users' hosts, verbs, slips of the finger."""
+    assert named(text) == services
