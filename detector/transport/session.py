@@ -177,7 +177,8 @@ class Session:
             headers: sent to the URL's own host only, never to a host it redirects to.
             conditional: validators of the copy we have; the answer may then be 304.
             allow_private: whether this source may live on a private network (its own host only).
-            accept: statuses outside 2xx that are handed back with their body, for places that explain themselves there.
+            accept: statuses outside 2xx (redirects too) that are handed back with their body, for places that
+                explain themselves there.
 
         Raises:
             Temporary: unreachable, timed out, 429 or 5xx (`retry_after` where the server says so).
@@ -198,9 +199,10 @@ class Session:
         *,
         headers: Mapping[str, str] | None = None,
         allow_private: bool | None = None,
+        accept: Collection[int] = (),
     ) -> Response:
         """Send a document once; a redirect is refused. Raises like `get`; messages never hold the path."""
-        return await self._request("POST", url, dict(headers or {}), body, self._private(allow_private))
+        return await self._request("POST", url, dict(headers or {}), body, self._private(allow_private), accept)
 
     async def aclose(self) -> None:
         """Close every connection; a second call does nothing."""
@@ -319,7 +321,7 @@ class Session:
     ) -> Response | Target:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
         status = response.status
-        if status in _REDIRECTS and headers.get("location"):
+        if status in _REDIRECTS and headers.get("location") and status not in accept:
             return redirected(target, headers["location"])
         if status in _TEMPORARY and status not in accept:
             wait = retry_after(headers.get("retry-after"), headers.get("date"))
