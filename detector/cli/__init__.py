@@ -18,6 +18,8 @@ from detector.errors import DetectorError
 
 COMMANDS = {
     "watch": "Run the daemon: listen, judge, alert.",
+    "serve": "Show the page over a database, read-only.",
+    "top": "Show the board in this terminal.",
     "demo": "Replay a recorded morning through the live daemon.",
     "init": "Write a commented detector.toml.",
     "services": "List the services that can be watched.",

@@ -1,0 +1,69 @@
+"""What the page is given: the watched services, the clock, the rules of health, and the way to the one writer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from detector import registry
+from detector.app.build import Blueprint
+from detector.app.health import service_health, source_health
+from detector.domain import Silence
+from detector.store import Feedback, Store
+
+if TYPE_CHECKING:
+    from detector.web.ports import Act, Memory, Surroundings
+
+logger = logging.getLogger(__name__)
+
+
+def page_surroundings(plan: Blueprint, now: Callable[[], datetime]) -> Surroundings:
+    """What `web.create_app` needs beside the database."""
+    from detector.web.ports import Surroundings
+
+    return Surroundings(
+        services=plan.services,
+        now=now,
+        source_health=source_health,
+        service_health=service_health,
+        remember=partial(remember, plan),
+        budget=plan.settings.watch.budget_of_a_service(len(plan.services)).per_month,
+    )
+
+
+def remember(plan: Blueprint, state: Mapping[str, Any] | None) -> Memory:
+    """What the detectors of a saved state have learned; one that cannot be read has learned nothing."""
+    from detector.detect.scan import ScanDetector
+    from detector.web.ports import Memory
+
+    saved = (state or {}).get("detectors", {})
+    make_detector = registry.load("detectors", plan.settings.watch.detector)
+    budget = plan.settings.watch.budget_of_a_service(len(plan.services))
+    learning, people = set(), {}
+    for service in plan.services:
+        detector = make_detector(service, budget, 0.5)
+        if service.slug in saved:
+            try:
+                detector.load(saved[service.slug])
+            except (KeyError, TypeError, ValueError):
+                logger.debug("the saved state of %s cannot be read", service.slug)
+        if detector.learning:
+            learning.add(service.slug)
+        elif isinstance(detector, ScanDetector):
+            people[service.slug] = detector.usual.people
+    return Memory(learning=frozenset(learning), people=people)
+
+
+def writer(store: Store) -> Act:
+    """What the page may change, through the daemon's store (safe from any thread)."""
+
+    def act(value: Feedback | Silence) -> None:
+        if isinstance(value, Feedback):
+            store.add_feedback(value)
+        else:
+            store.add_silence(value)
+
+    return act
