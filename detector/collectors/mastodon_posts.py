@@ -36,7 +36,7 @@ class Status(msgspec.Struct):
     visibility: str = "public"
     url: str | None = None
     account: Account | None = None
-    reblog: msgspec.Raw | None = None
+    reblog: object = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ def facts_of_status(status: Status, server: str) -> StatusFacts:
         text=cut(join_title(plain(status.spoiler_text), plain(status.content))),
         author=author.lower(),
         written=_time(status.created_at),
-        public=status.visibility in {"public", "unlisted"} and status.reblog in {None, msgspec.Raw(b"null")},
+        public=status.visibility in {"public", "unlisted"} and status.reblog is None,
         joined=_time(account.created_at or ""),
     )
 

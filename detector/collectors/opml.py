@@ -62,7 +62,8 @@ def read_opml(body: bytes) -> tuple[dict[str, str], list[str]]:
     problems: list[str] = []
     for title, url in found:
         try:
-            target = parse_target(re.sub(r"^feed:(//)?(?=https?:)|^feed:(?=//)", "", url).replace("feed://", "http://"))
+            # Some readers write feed://host/path, some feed:https://host/path.
+            target = parse_target(re.sub(r"^feed:", "", re.sub(r"^feed://", "http://", url)))
         except Permanent as error:
             problems.append(str(error))
             continue
