@@ -35,6 +35,8 @@ COMMANDS = {
     "train": "Train a classifier from labelled posts.",
     "evaluate": "Measure a classifier on labelled posts.",
     "backfill": "Replay an archive: was it early?",
+    "evaluate-detection": "Score a replay's alerts against the true outages.",
+    "simulate": "Write an archive of posts that nobody wrote, with known outages.",
 }
 
 
@@ -62,7 +64,7 @@ class CommandTable(click.Group):
         """The command called `cmd_name`, imported now; None if the table has no such name."""
         if cmd_name not in COMMANDS:
             return None
-        found = import_module(f"detector.cli.{cmd_name}").command
+        found = import_module(f"detector.cli.{cmd_name.replace('-', '_')}").command
         if not isinstance(found, click.Command):
             raise TypeError(f"detector.cli.{cmd_name}.command is no click command")
         return found
