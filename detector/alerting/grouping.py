@@ -121,8 +121,8 @@ class Pace:
     [True, True, False, True, False, True, True, False]
     """
 
-    burst: int = 4
-    every: timedelta = timedelta(seconds=20)
+    burst: int = 3
+    every: timedelta = timedelta(seconds=60)
     _left: float = field(default=-1.0, init=False)
     _at: datetime | None = field(default=None, init=False)
 
@@ -137,3 +137,7 @@ class Pace:
             return False
         self._left -= 1.0
         return True
+
+    def give_back(self) -> None:
+        """What was counted did not arrive."""
+        self._left = min(self._left + 1.0, float(self.burst))

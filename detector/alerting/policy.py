@@ -42,7 +42,7 @@ _WORTH_TELLING = frozenset(
 _BEGINS = frozenset({Reason.OPENED, Reason.RAISED, Reason.REOPENED, Reason.ESCALATED})
 
 # Services explained by another are named together, soon, and not again for a while.
-NAME_AFTER = timedelta(seconds=20)
+NAME_AFTER = timedelta(seconds=60)
 NAME_AGAIN_AFTER = timedelta(minutes=10)
 # The receiver that needs the failing service lets another go first.
 YIELD = timedelta(seconds=2)

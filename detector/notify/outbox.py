@@ -38,14 +38,16 @@ class Ledger(Protocol):
     def due(self, now: datetime, *, receiver: str | None = None, limit: int = 100) -> list[Notification]:
         """What should be sent now, oldest first."""
 
-    def mark_started(self, notification_id: str) -> None:
-        """A try begins."""
+    def mark_started(self, notification_id: str, *more: str) -> None:
+        """A try begins, of several messages at once where more are named."""
 
-    def mark_sent(self, notification_id: str, reference: str | None, *, now: datetime) -> None:
-        """The receiver confirmed it."""
+    def mark_sent(self, notification_id: str, reference: str | None, *more: str, now: datetime) -> None:
+        """The receiver confirmed them."""
 
-    def mark_failed(self, notification_id: str, error: str, next_try_at: datetime | None, *, now: datetime) -> None:
-        """It failed: to be tried again, or given up where `next_try_at` is None."""
+    def mark_failed(
+        self, notification_id: str, error: str, next_try_at: datetime | None, *more: str, now: datetime
+    ) -> None:
+        """They failed: to be tried again, or given up where `next_try_at` is None."""
 
     def thread(self, alert_key: str, receiver: str) -> str | None:
         """The reference of the first message about an alert."""
@@ -77,7 +79,7 @@ class Sender:
         poll: seconds between looks at the ledger when nothing wakes it.
         chance: for the jitter; a test passes its own.
         give_up_after: a message older than this is given up at its next temporary failure.
-        paces: how many messages a receiver bears, by its name; four at once and then one in 20 s where it has none.
+        paces: how many messages a receiver bears, by its name; three at once and then one a minute where it has none.
 
     Attributes:
         sent, failed, given_up: rows of the outbox, by what became of a try.
@@ -141,6 +143,8 @@ class Sender:
         """One round for one receiver; returns how many messages owed were confirmed."""
         confirmed = 0
         held: set[str] = set()
+        if self._quiet_until.get(receiver, self._now()) > self._now():
+            return 0
         due = self._ledger.due(self._now(), receiver=receiver, limit=_ROWS)
         for batch in plan(due, self._now(), recovering=self._failures[receiver] >= DOWN_AFTER):
             now = self._now()
@@ -173,8 +177,7 @@ class Sender:
 
     async def _try(self, receiver: str, batch: Batch) -> bool:
         message = self._addressed(batch.shown)
-        for row in batch.rows:
-            self._ledger.mark_started(row.id)
+        self._ledger.mark_started(*(row.id for row in batch.rows))
         try:
             async with asyncio.timeout(LONGEST_SEND_S):
                 reference = await self._notifiers[receiver].send(message)
@@ -191,9 +194,10 @@ class Sender:
             return False
         self._failures[receiver] = 0
         self._refusing.discard(receiver)
+        first, *more = (row.id for row in batch.rows)
+        self._ledger.mark_sent(first, reference, *more, now=self._now())
+        self.sent += len(batch.rows)
         for row in batch.rows:
-            self._ledger.mark_sent(row.id, reference, now=self._now())
-            self.sent += 1
             log.info("notification_sent id=%s reason=%s together=%d", row.id, row.reason.value, len(batch.rows))
         return True
 
@@ -214,17 +218,20 @@ class Sender:
         wait = self._wait(batch, error)
         if error.retry_after is not None or self._failures[receiver] >= DOWN_AFTER:
             self._quiet_until[receiver] = now + timedelta(seconds=wait)
+        fates: dict[tuple[str, datetime | None], list[str]] = {}
         for row in batch.rows:
-            words = str(error)
-            if error.ambiguous or may_repeat(row):
-                words = AMBIGUOUS + words
+            doubtful = error.ambiguous or may_repeat(row)
             late = now - row.created_at >= self._give_up_after
             next_try_at = None if error.permanent or late else now + timedelta(seconds=wait)
-            self._ledger.mark_failed(row.id, words, next_try_at, now=now)
-            self.failed += 1
-            self.given_up += next_try_at is None
+            fates.setdefault((AMBIGUOUS * doubtful + str(error), next_try_at), []).append(row.id)
+        for (words, next_try_at), (first, *more) in fates.items():
+            self._ledger.mark_failed(first, words, next_try_at, *more, now=now)
+            self.failed += 1 + len(more)
+            self.given_up += (1 + len(more)) * (next_try_at is None)
             fate = "given_up" if next_try_at is None else f"again_in={wait:.1f}s"
-            log.warning("notification_failed id=%s %s error=%s", row.id, fate, words)
+            log.warning("notification_failed id=%s more=%d %s error=%s", first, len(more), fate, words)
+        if not error.ambiguous:
+            self._paces[receiver].give_back()
         if error.permanent:
             self._report(receiver, batch, now)
 

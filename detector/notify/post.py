@@ -8,13 +8,14 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from detector import __version__
 from detector.errors import DeliveryError
 from detector.transport.session import retry_after
 
 if TYPE_CHECKING:
-    import httpx2
+    import httpcore2
 
 DEFAULT_TIMEOUT_S = 10.0
 _LONGEST_REPLY = 65_536
@@ -55,7 +56,7 @@ class Poster:
         self._channel = channel
         self._timeout = timeout
         self._idempotent = idempotent
-        self._client: httpx2.AsyncClient | None = None
+        self._pool: httpcore2.AsyncConnectionPool | None = None
 
     async def send(
         self, method: str, url: str, payload: bytes | dict[str, Any], headers: Mapping[str, str] | None = None
@@ -65,29 +66,36 @@ class Poster:
         Raises:
             DeliveryError: no whole answer came; `ambiguous` where the request may have been taken.
         """
-        import httpx2
+        # Not httpx2, whose log shows addresses, and these are secrets.
+        import httpcore2
 
-        client = self._open()
+        pool = self._open()
         content = payload if isinstance(payload, bytes) else json.dumps(payload, ensure_ascii=True).encode()
-        named = {"content-type": "application/json", **(headers or {})}
         try:
             async with (
                 asyncio.timeout(self._timeout),
-                client.stream(method, url, content=content, headers=named) as response,
+                pool.stream(
+                    method,
+                    url,
+                    headers=_headers(url, content, headers or {}),
+                    content=content,
+                    extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), self._timeout)},
+                ) as response,
             ):
                 body = bytearray()
-                async for chunk in response.aiter_bytes():
+                async for chunk in response.aiter_stream():
                     body += chunk
                     if len(body) > _LONGEST_REPLY:
                         break
-                return Reply(status=response.status_code, headers=dict(response.headers), body=bytes(body))
+                found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+                return Reply(status=response.status, headers=found, body=bytes(body))
         except TimeoutError:
             raise self.failed("no reply in time", ambiguous=True) from None
-        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+        except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
             raise self.failed(_unreached(self._channel, error)) from None
-        except httpx2.TimeoutException as error:
+        except httpcore2.TimeoutException as error:
             raise self.failed(f"no reply in time ({type(error).__name__})", ambiguous=True) from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError, ValueError) as error:
             raise self.failed(f"the reply broke off ({type(error).__name__})", ambiguous=True) from None
 
     def judge(self, reply: Reply, *, accepted: tuple[int, ...] = (200, 201, 202, 204), word: str = "") -> None:
@@ -123,21 +131,32 @@ class Poster:
 
     async def aclose(self) -> None:
         """Close the connections; a second call does nothing."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.aclose()
 
-    def _open(self) -> httpx2.AsyncClient:
-        if self._client is None:
+    def _open(self) -> httpcore2.AsyncConnectionPool:
+        if self._pool is None:
+            import httpcore2
             import httpx2
 
-            self._client = httpx2.AsyncClient(
-                timeout=self._timeout,
-                follow_redirects=False,
-                trust_env=False,
-                headers={"user-agent": f"outage-detector/{__version__}"},
+            self._pool = httpcore2.AsyncConnectionPool(
+                ssl_context=httpx2.create_ssl_context(trust_env=False), max_connections=4, keepalive_expiry=5.0
             )
-        return self._client
+        return self._pool
+
+
+def _headers(url: str, content: bytes, more: Mapping[str, str]) -> list[tuple[str | bytes, str | bytes]]:
+    named = {
+        "host": urlsplit(url).netloc,
+        "user-agent": f"outage-detector/{__version__}",
+        "accept": "application/json, */*",
+        "accept-encoding": "identity",
+        "content-type": "application/json",
+        "content-length": str(len(content)),
+        **more,
+    }
+    return list(named.items())
 
 
 def wait_of(reply: Reply) -> float | None:

@@ -129,6 +129,11 @@ def page_of(wording: Wording, path: str) -> str | None:
     return None if wording.page is None else safe_link(f"{wording.page.rstrip('/')}{path}")
 
 
+def missed_by(notification: Notification) -> str:
+    """Which receiver a report of an undelivered message is about."""
+    return plain(notification.id.rpartition("/undelivered-")[2], limit=30)
+
+
 def asides(notification: Notification, wording: Wording) -> str:
     """What a reader must know of the message itself: that it may be a second one, that it comes late."""
     words = ""
@@ -181,12 +186,11 @@ def _headline(notification: Notification, name: str) -> tuple[str, str, str]:
             peak = f"At its strongest {people_words(alert.estimate)}."
             return "✅", f"{name}: over after {over}", f"People no longer complain more than usual. {peak}"
         case Reason.UNDELIVERED:
-            missed = notification.id.rpartition("/undelivered-")[2]
             why = "It refuses for good what it is sent; detector doctor --send says why."
-            return "⚠️", f"{name}: {plain(missed, limit=30)} could not be told ({said})", why
+            return "⚠️", f"{name}: {missed_by(notification)} could not be told", f"People say {said}. {why}"
         case Reason.ESCALATED:
             lasting = duration_words(notification.created_at - alert.onset_at)
-            return mark, f"{name}: failing for {lasting} ({said})", f"{surprise} It lasts, so quiet hours are over."
+            return mark, f"{name}: failing for {lasting}", f"{surprise} People say {said}. It lasts, so we wake you."
         case Reason.ACKNOWLEDGED:
             return "📣", f"{name}: the provider confirms", _lead_words(alert.official, told_at)
         case Reason.REPEATED:

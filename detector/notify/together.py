@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from detector.domain import Alert, AlertState, Notification, Reason
 from detector.notify.escape import plain
-from detector.notify.render import LONGEST_FACT, Message, Wording, asides, name_of, page_of
+from detector.notify.render import LONGEST_FACT, Message, Wording, asides, missed_by, name_of, page_of
 from detector.notify.symptoms import symptom
 from detector.notify.words import clock_words, return_period_words
 
@@ -20,6 +20,9 @@ def together(notification: Notification, wording: Wording) -> Message:
     all_of_it = (notification, *notification.others)
     alerts = [one.alert for one in all_of_it]
     mark, title, lead = _headline(notification, alerts, wording)
+    missed = sorted({missed_by(one) for one in all_of_it if one.reason is Reason.UNDELIVERED})
+    if missed:
+        lead += f" {', '.join(missed)} could not be told."
     detailed = all_of_it if len(all_of_it) <= MOST_DETAILED + 1 else all_of_it[:MOST_DETAILED]
     facts = [(name_of(one.alert.service, wording), _line(one, wording)) for one in detailed]
     facts += _names("Also failing", [a for a in alerts[len(detailed) :] if a.state is AlertState.FIRING], wording)
@@ -57,9 +60,9 @@ def _headline(notification: Notification, alerts: Sequence[Alert], wording: Word
     if len(services) == 1:
         rare = return_period_words(alerts[0].estimate.return_period_months)
         return _WORST[worst], f"{first}: failing", f"{rare.capitalize()}. Told in one message, as several came at once."
-    title = f"{_count(len(firing), 'service')} failing, {first} first"
-    if firing and alerts[0].state is AlertState.RESOLVED:
-        title = f"{_count(len(firing), 'service')} failing"
+    title = f"{len(firing)} services failing, {first} first"
+    if len(firing) == 1:
+        title = f"{name_of(firing[0], wording)}: failing"
     return _WORST[worst], title, (f"{because}{ended}" or "They came at once; no shared cause is known.").strip()
 
 

@@ -56,34 +56,37 @@ class Outbox:
             ).fetchone()
         return None if row is None else str(row[0])
 
-    def mark_started(self, notification_id: str) -> None:
-        """A try begins: written first, and the last error cleared, so that one cut short by a crash is known."""
+    def mark_started(self, notification_id: str, *more: str) -> None:
+        """A try begins: written first, and the last error cleared, so that one cut short by a crash is known.
+
+        Args:
+            more: further messages that are told in the same one; here and below all of them are marked, or none.
+        """
         with self._transaction() as conn:
-            conn.execute(
+            conn.executemany(
                 "UPDATE notifications SET attempts = attempts + 1, failed = NULL WHERE id = ? AND sent_at IS NULL",
-                (notification_id,),
+                [(each,) for each in (notification_id, *more)],
             )
 
-    def mark_sent(self, notification_id: str, reference: str | None, *, now: datetime) -> None:
+    def mark_sent(self, notification_id: str, reference: str | None, *more: str, now: datetime) -> None:
         """The receiver confirmed it."""
+        named = None if reference is None else clean(reference)
         with self._transaction() as conn:
-            conn.execute(
+            conn.executemany(
                 "UPDATE notifications SET sent_at = ?, reference = ?, next_try_at = NULL WHERE id = ? "
                 "AND sent_at IS NULL",
-                (to_text(now), None if reference is None else clean(reference), notification_id),
+                [(to_text(now), named, each) for each in (notification_id, *more)],
             )
 
-    def mark_failed(self, notification_id: str, error: str, next_try_at: datetime | None, *, now: datetime) -> None:
+    def mark_failed(
+        self, notification_id: str, error: str, next_try_at: datetime | None, *more: str, now: datetime
+    ) -> None:
         """The try failed: to be repeated at `next_try_at`, or given up where that is None."""
+        dead_at = to_text(now) if next_try_at is None else None
         with self._transaction() as conn:
-            conn.execute(
+            conn.executemany(
                 "UPDATE notifications SET failed = ?, next_try_at = ?, dead_at = ? WHERE id = ? AND sent_at IS NULL",
-                (
-                    clean(error),
-                    maybe_text(next_try_at),
-                    to_text(now) if next_try_at is None else None,
-                    notification_id,
-                ),
+                [(clean(error), maybe_text(next_try_at), dead_at, each) for each in (notification_id, *more)],
             )
 
     def receivers(self) -> list[str]:

@@ -103,6 +103,51 @@ def make_notification(
     return replace(owed, **changes)
 
 
+def storm(count: int = 12, reason: Reason = Reason.OPENED) -> Notification:
+    """AWS, and many services that it explains, in one message."""
+    members = [
+        make_notification(
+            reason,
+            make_alert(key=f"service-{number:02}-20260302T1204", service=f"service-{number:02}", cause="aws"),
+        )
+        for number in range(1, count)
+    ]
+    cause = make_alert(key="aws-20260302T1203", service="aws", level=Level.MAJOR)
+    return replace(make_notification(reason, cause), others=tuple(members))
+
+
+def more_story() -> dict[str, Notification]:
+    """Messages about several alerts, and about messages."""
+    over = make_alert(
+        key="zoom-20260302T0900",
+        service="zoom",
+        state=AlertState.RESOLVED,
+        onset_at=minute(-180),
+        ended_at=minute(-100),
+        updated_at=minute(-100),
+    )
+    watch = make_alert(level=Level.WATCH, fired_at=None, updated_at=minute(4))
+    return {
+        "storm": storm(),
+        "late-one": make_notification(tried_at=minute(90)),
+        "late-summary": replace(
+            make_notification(attempts=30, failed="refused"),
+            tried_at=minute(365),
+            others=(make_notification(Reason.RESOLVED, over),),
+        ),
+        "digest": replace(
+            make_notification(Reason.DIGEST, watch),
+            others=(make_notification(Reason.DIGEST, replace(watch, key="z", service="zoom")),),
+        ),
+        "affected": replace(
+            make_notification(Reason.INHIBITED, make_alert(cause="aws")),
+            others=(make_notification(Reason.INHIBITED, make_alert(key="n", service="notion", cause="aws")),),
+        ),
+        "undelivered": replace(make_notification(Reason.UNDELIVERED), id="claude-20260302T1204/ops/undelivered-slack"),
+        "escalated": make_notification(Reason.ESCALATED, created_at=minute(65)),
+    }
+
+
 def story() -> dict[str, Notification]:
     """One message of each kind, by name."""
     shown = Official(state=PageState.OUTAGE, checked_at=minute(40), incident=make_incident())

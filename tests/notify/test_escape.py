@@ -16,60 +16,7 @@ from detector.notify.blocks import slack_payload
 from detector.notify.escape import plain, quotation, safe_link
 from detector.notify.render import Wording, plain_text
 from tests.notify.builders import make_alert, make_evidence, make_incident, make_notification
-
-HOSTILE = [
-    "<!channel>",
-    "<!here|x>",
-    "<!everyone>",
-    "<@U1>",
-    "<#C1>",
-    "<https://evil.example|ok>",
-    "&lt;!channel&gt;",
-    "&amp;",
-    "&",
-    "<",
-    ">",
-    "@channel",
-    "@here",
-    "@everyone",
-    "*bold*",
-    "_it_",
-    "~no~",
-    "`code`",
-    "```",
-    "|",
-    "\n> quote",
-    "\r\nBcc: x",
-    "\x1b]0;t\x07",
-    "\x1b[2J",
-    "\u202e",
-    "\u2066",
-    "\u200b",
-    "\ufeff",
-    "\x00",
-    "\ud83d",
-    "a\u0301\u0301\u0301\u0301\u0301\u0301",
-    "javascript:x",
-    "https://user@evil.example/",
-    "@sam_99",
-    "/u/sam",
-    "sam@example.org",
-    ":siren:",
-    "x" * 10_000,
-    "😀" * 200,
-    "&" * 4000,
-    "<" * 4000,
-]
-texts = st.lists(
-    st.one_of(st.sampled_from(HOSTILE), st.text(max_size=20), st.sampled_from([" ", "claude is down"])), max_size=6
-).map("".join)
-urls = st.one_of(
-    st.none(),
-    texts,
-    st.sampled_from(["http://", "https://example.org/", "javascript:", "ftp://a/"]).flatmap(
-        lambda head: texts.map(lambda tail: head + tail)
-    ),
-)
+from tests.notify.hostile import examples, texts, urls
 
 # What Slack may read as markup: only the links that we build ourselves.
 OUR_LINK = re.compile(r"<https?://[^<>|\s\"]+\|[^<>|]*>")
@@ -82,10 +29,10 @@ def text_objects(payload: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(text=texts, url=urls, title=texts)
 def test_hostile_text_is_inert_in_slack(text: str, url: str | None, title: str) -> None:
-    """5,000 texts: no raw bracket but our own links, every ampersand an entity, all within Slack's limits."""
+    """No raw bracket but our own links, every ampersand an entity, all within Slack's limits."""
     evidence = (make_evidence("", text, url=url),)
     incident = make_incident(status=title[:50])
     official = Official(state=PageState.OUTAGE, checked_at=None, description=title, incident=incident)
@@ -111,7 +58,7 @@ def test_hostile_text_is_inert_in_slack(text: str, url: str | None, title: str) 
     assert len(payload["blocks"][0]["text"]["text"]) <= 150
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(text=texts, url=urls)
 def test_hostile_text_is_inert_in_a_terminal(text: str, url: str | None) -> None:
     """No control or reordering character, no new line, no name: as many lines as with an honest text."""
@@ -127,7 +74,7 @@ def test_hostile_text_is_inert_in_a_terminal(text: str, url: str | None) -> None
     assert len(lines) in {8, 9}
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(text=st.text(max_size=300), limit=st.integers(5, 100))
 def test_a_quotation_is_one_line_within_its_limit(text: str, limit: int) -> None:
     """Cut after masking, so that masking cannot make it longer again."""
