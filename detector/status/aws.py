@@ -82,7 +82,7 @@ class AwsStatus:
             told = await self._feed.read(now=now)
             return self._reading([one for one in told.incidents if self._scope.takes(one)], now)
         document = await self._documents.json(self._base + path)
-        if path == EVENTS and isinstance(document, list):
+        if path == EVENTS and isinstance(document, list) and (fields.entries(document) or not document):
             made = [one for entry in fields.entries(document) if (one := self._event(entry, now))]
         elif path == DATA and isinstance(document, Mapping) and isinstance(document.get("current"), list):
             listed = [*fields.entries(document["current"]), *fields.entries(document.get("archive"), 2000)]

@@ -56,8 +56,8 @@ class GoogleStatus:
             TransportError: the list could not be fetched or is no list.
         """
         listed = await self._documents.json(f"{self._base}/incidents.json")
-        if not isinstance(listed, list):
-            raise Hostile(f"{self._base}/incidents.json: no list came; is it a status page of Google's?")
+        if not isinstance(listed, list) or (listed and not fields.entries(listed)):
+            raise Hostile(f"{self._base}/incidents.json: no list of incidents came; is it a status page of Google's?")
         made = [one for entry in fields.entries(listed, _MAX_INCIDENTS) if (one := self._incident(entry, now))]
         self._sightings.settle()
         found = sorted((one for one in made if self._scope.takes(one)), key=lambda one: (one.first_posted_at, one.id))
@@ -68,7 +68,7 @@ class GoogleStatus:
             at=now,
             state=state,
             description=open_now[-1] if open_now else "no open incident",
-            incidents=tuple(found),
+            incidents=(*found, *self._sightings.departed(found, now)),
         )
 
     def _incident(self, entry: Mapping[str, Any], now: datetime) -> Incident | None:

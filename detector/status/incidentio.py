@@ -63,20 +63,16 @@ class IncidentIo:
         state, description = compat.page_state(summary)
         open_now, planned = summary.get("incidents"), summary.get("scheduled_maintenances")
         lists: list[compat.Listed] = [(open_now, False), (planned, True)]
-        complete = True
         try:
             history = await self._documents.json(self._base + HISTORY)
             lists.append((history.get("incidents") if isinstance(history, Mapping) else None, False))
         except TransportError as error:
-            complete = False
             description = f"{description} (history not read: {error})"[: fields.MAX_TEXT]
         found = compat.incidents(lists, service=self._service, base=self._base, sightings=self._sightings, now=now)
         self._sightings.settle()
         listed = compat.ids(open_now, planned)
         state = compat.corrected(state, [one for one in found if one.id in listed])
-        if not complete:  # without the history nothing else tells that an incident is over
-            found += self._sightings.departed(found, now)
-        return self._reading(now, state, description, found)
+        return self._reading(now, state, description, [*found, *self._sightings.departed(found, now)])
 
     async def _read_native(self, first: TransportError, now: datetime) -> StatusReading:
         for path in self._native:

@@ -68,8 +68,7 @@ class SlackStatus:
         self._sightings.settle()
         state, said = _state(current, [one for one in found.values() if one.id in ids_of(open_now)], now)
         ordered = sorted(found.values(), key=lambda one: (one.first_posted_at, one.id))
-        if past is None:
-            ordered += self._sightings.departed(ordered, now)
+        ordered += self._sightings.departed(ordered, now)
         return StatusReading(
             service=self._service,
             at=now,

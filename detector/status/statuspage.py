@@ -69,7 +69,11 @@ class Statuspage:
         listed = compat.ids(open_now, planned)
         state = compat.corrected(state, [one for one in found if one.id in listed])
         return StatusReading(
-            service=self._service, at=now, state=state, description=description, incidents=tuple(found)
+            service=self._service,
+            at=now,
+            state=state,
+            description=description,
+            incidents=(*found, *self._sightings.departed(found, now)),
         )
 
 
