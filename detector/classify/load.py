@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from detector.classify import keyword, static
+from detector.classify import cascade, keyword, static, transformer
+from detector.classify.artifact import read_manifest
 from detector.errors import ArtifactError, UsageError
 from detector.protocols import Classifier
 from detector.resources import model_path
@@ -14,7 +15,14 @@ from detector.resources import model_path
 _log = logging.getLogger(__name__)
 
 Build = Callable[[Path | None], Classifier]
-BUILT_IN: Mapping[str, Build] = {"static": static.build, "keyword": keyword.build}
+BUILT_IN: Mapping[str, Build] = {
+    "cascade": cascade.build,
+    "static": static.build,
+    "minilm": transformer.build,
+    "keyword": keyword.build,
+}
+DEFAULTS = ("cascade", "static")
+"""Tried in this order where none is asked for; the keyword floor is what is left."""
 
 
 def load_classifier(
@@ -22,7 +30,7 @@ def load_classifier(
 ) -> Classifier:
     """The classifier by name, by artifact folder, or the default (None).
 
-    Without a choice, a missing or damaged artifact leaves the keyword classifier, and says so in the log and in
+    Without a choice, a missing or damaged artifact leaves the next best classifier, and says so in the log and in
     `notes`; a choice that cannot be kept is an error.
 
     Args:
@@ -33,20 +41,34 @@ def load_classifier(
         UsageError: neither a known name nor a folder.
     """
     if name_or_path is None:
-        try:
-            return static.build(model_path("static"))
-        except ArtifactError as error:
-            note = f"the keyword classifier judges instead of the trained one, which is much weaker: {error}"
-            _log.warning("classifier=keyword reason=%r", str(error))
-            if notes is not None:
-                notes.append(note)
-            return keyword.build()
+        return _default(notes)
     known = {**BUILT_IN, **(registered or {})}
     if name_or_path in known:
         return known[name_or_path](None)
     folder = Path(name_or_path)
     if folder.is_dir():
-        return static.build(folder)
+        kind = read_manifest(folder).get("kind")
+        return BUILT_IN[kind if kind in ("cascade", "minilm") else "static"](folder)
     raise UsageError(
         f"no classifier {name_or_path!r}: name one of {', '.join(sorted(known))}, or a folder with a manifest.json"
     )
+
+
+def _default(notes: list[str] | None) -> Classifier:
+    """The best of the shipped ones that can be used, with a note if it is not the best there is."""
+    reason: ArtifactError | None = None
+    for name in DEFAULTS:
+        try:
+            found = BUILT_IN[name](model_path(name))
+        except ArtifactError as error:
+            reason = error
+            continue
+        if reason is not None:
+            _log.warning("classifier=%s reason=%r", name, str(reason))
+            if notes is not None:
+                notes.append(f"the {name} classifier judges alone, which is weaker: {reason}")
+        return found
+    _log.warning("classifier=keyword reason=%r", str(reason))
+    if notes is not None:
+        notes.append(f"the keyword classifier judges instead of the trained one, which is much weaker: {reason}")
+    return keyword.build()

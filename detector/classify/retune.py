@@ -40,8 +40,11 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 LIBRARIES = ("torch", "sentence-transformers", "transformers", "tokenizers", "onnx", "onnxruntime", "numpy")
-SHARE = 0.05
-"""Most of a mix with 5 % complaints that the cascade may read twice."""
+SHARE = 0.12
+"""Most of the held-out posts, weighed to 5 % complaints, that the cascade may read twice.
+
+They were picked for being hard: the band that holds 12 % of them holds 6 % of a natural mix with 5 % complaints. With
+a static model of 6,000 posts/s and a transformer of 1,000 posts/s (two cores) such a mix passes at over 4,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ def retrain(
         },
     )
     for name, post_set in measured.items():
-        for said, judge in (("minilm", two), ("cascade", cascade.build(out / "cascade"))):
+        for said, judge in (("static", one), ("minilm", two), ("cascade", cascade.build(out / "cascade"))):
             figures = evaluate(post_set.posts, judge, matcher=matcher).overall.as_json()
             manifest["metrics"][f"{said}, {name}, shipped files"] = figures
     (out / transformer.KIND / MANIFEST).write_text(

@@ -78,7 +78,7 @@ def test_an_artifact_that_was_asked_for_is_never_replaced_silently(copy: Path) -
 
 def test_an_unknown_name_is_a_usage_error() -> None:
     """It lists what there is."""
-    with pytest.raises(UsageError, match="keyword, static"):
+    with pytest.raises(UsageError, match="cascade, keyword, minilm, static"):
         load_classifier("gpt-99")
 
 

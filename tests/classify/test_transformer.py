@@ -102,17 +102,17 @@ def test_the_manifest_says_what_it_was_made_of() -> None:
 @pytest.mark.slow
 def test_present_and_past_are_told_apart(shipped: TransformerClassifier) -> None:
     """The plainest cases, and the prior is that of the manifest."""
-    now, then, idiom = shipped.judge(
+    now, then, praise = shipped.judge(
         [
             mention("is Slack down for anyone else? nothing loads"),
             mention("Slack outage of last Tuesday: a post-mortem"),
-            mention("slack off a little, it is Friday"),
+            mention("We moved the team to Slack and everybody likes it"),
         ]
     )
 
     assert now.p.label == "complaint"
     assert then.p.label == "past"
-    assert idiom.p.now < 0.2
+    assert praise.p.now < 0.1
     assert 0 < shipped.prior < 0.5
     assert now.classifier.startswith("minilm@")
 
