@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 LARGEST_BODY = 64 * 1024
 LONGEST_TARGET = 4096
+LARGEST_HEAD = 16 * 1024
 _METHODS = frozenset({"GET", "HEAD", "POST"})
 _HEADERS = {
     "content-security-policy": (
@@ -107,6 +108,10 @@ class Guard:
                 mine = MutableHeaders(scope=message)
                 for key, value in _HEADERS.items():
                     mine[key] = value
+                if self._token is not None:
+                    # Without TLS and off this machine browsers send no Sec-Fetch-Site, so a form must bear its Origin;
+                    # other sites are told as little as by `no-referrer`.
+                    mine["referrer-policy"] = "same-origin"
                 mine.setdefault("cache-control", "no-store")
                 if fresh is not None and mine.get("content-type", "").startswith("text/html"):
                     mine.append("set-cookie", set_cookie(scope, name, fresh))
@@ -126,6 +131,8 @@ class Guard:
             return 405, "only GET, HEAD and POST are answered"
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST_TARGET:
             return 414, "the address is too long"
+        if sum(len(key) + len(value) for key, value in headers.raw) > LARGEST_HEAD:
+            return 431, "the headers are too long"
         if self._token is not None and not (known or bearer) and not _is_open(scope["path"]):
             return 401, "a token is needed; sign in at /login, or send Authorization: Bearer"
         if scope["method"] == "POST":
@@ -154,7 +161,9 @@ def _judge_write(headers: Headers, host: str, *, bearer: bool) -> tuple[int, str
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site not in {None, "same-origin"}:
         return 403, "this was sent by another site"
-    if origin is not None:
+    # Under `no-referrer` a browser says "Origin: null" even of our own forms; then Sec-Fetch-Site, which no page can
+    # set, speaks for it.
+    if origin is not None and not (origin == "null" and site == "same-origin"):
         parts = urlsplit(origin) if origin.isascii() else None
         if parts is None or parts.scheme not in {"http", "https"} or parts.netloc.lower() != host:
             return 403, "this was sent by another site"

@@ -20,7 +20,6 @@ from detector.web import alert, board, proof, series, service, sources
 from detector.web.desk import Desk
 from detector.web.guard import Sessions
 from detector.web.live import Live
-from detector.web.picture import bars
 from detector.web.shapes import Row
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -136,8 +135,9 @@ class Pages:
         with self._desk.asking() as ask:
             look = proof.look(ask, self._desk.around, self._desk.around.now())
         counts = histogram(look["leads_minutes"])
-        picture = bars([count for _, count in counts], top=max([1, *(n for _, n in counts)]), width=440, height=120)
-        return self._page(request, "proof.html", look=look, counts=counts, picture=picture)
+        most = max(count for _, count in counts) or 1
+        shares = [(name, count, round(100 * count / most)) for name, count in counts]
+        return self._page(request, "proof.html", look=look, counts=shares)
 
     async def sources(self, request: Request) -> Response:
         """`/sources`: health of every collector."""

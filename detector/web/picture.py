@@ -26,22 +26,6 @@ def steps(values: Sequence[float], *, top: float, width: float, height: float) -
     return path
 
 
-def bars(values: Sequence[float], *, top: float, width: float, height: float, gap: float = 2.0) -> str:
-    """Bars with gaps, for a histogram.
-
-    >>> bars([1, 0], top=1, width=20, height=10)
-    'M1 10V0H9V10Z'
-    """
-    each = width / max(len(values), 1)
-    path = ""
-    for place, value in enumerate(values):
-        if value > 0:
-            left, right = place * each + gap / 2, (place + 1) * each - gap / 2
-            y = height - height * min(value / top, 1.0)
-            path += f"M{_short(left)} {_short(height)}V{_short(y)}H{_short(right)}V{_short(height)}Z"
-    return path
-
-
 def spans(pieces: Sequence[tuple[float, float]], *, width: float, height: float) -> str:
     """Stretches of a line of time, each given as shares (0 to 1) of it.
 

@@ -14,9 +14,9 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from detector.errors import UsageError
+from detector.web.guard import LARGEST_HEAD
 
 MOST_CONNECTIONS = 1500
-LARGEST_HEAD = 16 * 1024
 HEAD_TIMEOUT_S = 10.0
 _GRACE_S = 3
 

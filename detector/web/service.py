@@ -20,7 +20,7 @@ from detector.web.values import alert_short, by_alert, last_words, maybe, quote_
 
 HISTORY = timedelta(days=365)
 IN_TIME = timedelta(minutes=10)
-MOST_POSTS = 20
+MOST_POSTS = 12
 _ENOUGH = 3
 _GRADES = ((0.9, "A"), (0.75, "B"), (0.5, "C"), (0.25, "D"), (0.0, "E"))
 
@@ -62,9 +62,10 @@ def ledger(
 ) -> Ledger:
     """How late the provider's page was, and how often it never spoke.
 
-    Every outage counts once: those that we alerted on (without the ones people called false), and those of the
-    official record that we missed, on which the page was in time. Lateness is the first official post minus our
-    alert, so it can be worked out again from the tables `alerts` and `incidents`.
+    Every outage counts once: those that we alerted on (without the ones people called false, and the open ones on
+    which the page may still speak), and those of the official record that we missed, on which it was in time.
+    Lateness is the first official post minus our alert, so all of it can be worked out again from the tables
+    `alerts`, `incidents` and `feedback`.
 
     >>> ledger([], [], [], since=None)["grade"] is None
     True
@@ -72,7 +73,12 @@ def ledger(
     false = {key for key, real in last_words(feedback).items() if not real}
     true_alerts = [each for each in alerts if each.key not in false and each.level is not Level.WATCH]
     begun = [each for each in outages(incidents) if since is None or each.posted_at >= since]
-    pairings = pair(true_alerts, begun)
+    open_keys = {each.key for each in true_alerts if each.ended_at is None}
+    pairings = [
+        each
+        for each in pair(true_alerts, begun)
+        if each.verdict is not Verdict.UNMATCHED or each.alert_key not in open_keys
+    ]
     late = [each.lead for each in pairings if each.lead is not None]
     never = sum(each.verdict is Verdict.UNMATCHED for each in pairings)
     missed = sum(each.verdict is Verdict.MISSED for each in pairings)
@@ -124,7 +130,8 @@ def _symptoms(judged: Sequence[Judgement]) -> list[tuple[str, int]]:
         if not post.text:
             continue
         word = symptom([Evidence(source=post.source, id=post.id, url=None, text=post.text, p=1.0, at=post.seen_at)])
-        said.setdefault(word, set()).add(f"{post.source}/{post.author or post.id}")
+        for part in word.split(", "):
+            said.setdefault(part, set()).add(f"{post.source}/{post.author or post.id}")
     return Counter({word: len(people) for word, people in said.items()}).most_common(8)
 
 

@@ -197,9 +197,23 @@ def tell(store: Store, alert: Alert, reason: Reason, at: datetime, *, told: bool
     decisions = [
         Decision(alert_key=alert.key, receiver="ops", reason=reason, told=told, at=at)
         if told
-        else Decision(alert_key=alert.key, receiver="ops", reason=Reason.BELOW_LEVEL, told=False, at=at, note="watch is below alert"),
-        Decision(alert_key=alert.key, receiver="night", reason=Reason.NO_ROUTE, told=False, at=at, note="night does not follow it"),
-    ]  # fmt: skip
+        else Decision(
+            alert_key=alert.key,
+            receiver="ops",
+            reason=Reason.BELOW_LEVEL,
+            told=False,
+            at=at,
+            note="watch is below alert",
+        ),
+        Decision(
+            alert_key=alert.key,
+            receiver="night",
+            reason=Reason.NO_ROUTE,
+            told=False,
+            at=at,
+            note="night does not follow it",
+        ),
+    ]
     owed = [
         Notification(
             id=f"{alert.key}/ops/{reason.value}-{at:%H%M%S}", alert=alert, receiver="ops", reason=reason, created_at=at
@@ -240,21 +254,37 @@ def _coverage(store: Store) -> None:
             Coverage(source="hackernews", from_at=ago(540), to_at=ago(0.5), state=ok),
             Coverage(source="feeds:mastodon.social", from_at=NOW - timedelta(days=7), to_at=ago(620), state=ok),
             Coverage(source="feeds:mastodon.social", from_at=ago(500), to_at=ago(45), state=ok),
-            Coverage(source="feeds:mastodon.social", from_at=ago(45), to_at=ago(1), state=failing, note="mastodon.social: 503, try later"),
-            Coverage(source="feeds:news.google.com", from_at=NOW - timedelta(days=7), to_at=ago(1), state=ok),
+            Coverage(
+                source="feeds:mastodon.social",
+                from_at=ago(45),
+                to_at=ago(1),
+                state=failing,
+                note="mastodon.social: 503, try later",
+            ),
+            Coverage(source="feeds:news.google.com", from_at=NOW - timedelta(days=7), to_at=ago(595), state=ok),
+            Coverage(source="feeds:news.google.com", from_at=ago(545), to_at=ago(1), state=ok),
         ]
-    )  # fmt: skip
+    )
 
 
 def _claude(store: Store) -> None:
     rng = random.Random(11)
     fired = ago(31)
-    ramp = [voice("claude", ago(37 - n * 37 / 46 + rng.uniform(-0.5, 0.5)), 100 + n, text=COMPLAINTS[n % len(COMPLAINTS)],
-                  now=rng.uniform(0.75, 0.98)) for n in range(44)]  # fmt: skip
+    ramp = [
+        voice(
+            "claude",
+            ago(37 - n * 37 / 46 + rng.uniform(-0.5, 0.5)),
+            100 + n,
+            text=COMPLAINTS[n % len(COMPLAINTS)],
+            now=rng.uniform(0.75, 0.98),
+        )
+        for n in range(44)
+    ]
     hear(store, ramp)
     evidence = quotes("claude", COMPLAINTS, ago(37))
     page = Official(state=PageState.OPERATIONAL, checked_at=ago(31.5), description="All Systems Operational")
     watch = alert_on("claude", fired=fired, level=Level.WATCH, people=4.1, evidence=evidence[:3], official=page)
+    watch = replace(watch, updated_at=ago(33))
     tell(store, watch, Reason.OPENED, ago(33), told=False)
     alert = alert_on("claude", fired=fired, evidence=evidence, official=page)
     tell(store, alert, Reason.RAISED, fired)

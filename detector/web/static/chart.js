@@ -92,7 +92,7 @@
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: { x: { time: true, range: [x[0], x[x.length - 1]] }, y: { range: (u, low, high) => [0, Math.max(4, Math.ceil((high || 0) * 1.1))] } },
       axes: [
-        { ...axis, space: 64, values: (u, at) => at.map((s) => (long || s % 86400 === 0 ? day(s) : clock(s))) },
+        { ...axis, size: 28, space: 64, ...(long ? { incrs: [1, 2, 5, 7, 10, 14, 30].map((days) => days * 86400) } : {}), values: (u, at) => at.map((s) => (long || s % 86400 === 0 ? day(s) : clock(s))) },
         { ...axis, size: 36, space: 36, values: (u, at) => at.map((v) => (Number.isInteger(v) ? v : "")) },
       ],
       bands: [{ series: [1, 2], fill: colour("band") }],
