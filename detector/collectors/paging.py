@@ -8,7 +8,7 @@ between the newest entry known before and the oldest one read is a gap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
@@ -145,3 +145,14 @@ class Walk(Generic[T]):
 
     def _settled(self, line: Line[T]) -> bool:
         return line.at < self._memory.floor or line.id in self._memory.ids
+
+
+async def page_back(
+    walk: Walk[T], fetch: Callable[[str | None], Awaitable[tuple[Sequence[Line[T]], str | None]]]
+) -> Walk[T]:
+    """Feed a walk until it is content; `fetch` takes the place of a page and returns its lines and the next place."""
+    place: str | None = None
+    while True:
+        lines, place = await fetch(place)
+        if not walk.take(lines, more=place is not None):
+            return walk
