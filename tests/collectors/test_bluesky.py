@@ -3,90 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 import pytest
 
-from detector.collectors.bluesky import Bluesky, build
-from detector.collectors.bluesky_reader import Reach, Reader
-from detector.collectors.context import CollectorContext
+from detector.collectors.bluesky import Bluesky
+from detector.collectors.bluesky_reader import Reach
 from detector.collectors.jetstream import moment
-from detector.domain import CoverageState, Service
-from detector.errors import ConfigError, Permanent, Temporary, TransportError
-from detector.match.matcher import NameMatcher
+from detector.domain import CoverageState
+from detector.errors import Temporary
 from detector.protocols import Harvest
-from detector.testing import check_collector, check_collector_failure
-from detector.transport.session import Session
-from detector.transport.worker import ParseWorker
-from tests.collectors.servers_bluesky import BASE, V1, V2, Jetstream, Said, jetstream
-from tests.loopback import Loopback, Reply, unused_port
-
-NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-SECOND = 1_000_000
-CLAUDE = Service(slug="claude", name="Claude", aliases=("claude",))
-ADA, GRACE = "did:plc:adalovelace", "did:plc:gracehopper"
-QUICK = Reach(idle=5.0, first_delay=0.01, longest_delay=0.05)
-T = TypeVar("T")
-
-
-def context(*, wanted: bool = True) -> CollectorContext:
-    return CollectorContext(
-        session=Session(),
-        worker=ParseWorker(),
-        author_key=b"k" * 32,
-        services=(CLAUDE,),
-        wanted=NameMatcher([CLAUDE]).may_match if wanted else None,
-    )
-
-
-def run(state: Jetstream, use: Callable[[Callable[..., Bluesky]], Awaitable[T]], *, path: str = V2) -> T:
-    """Run with a server in `state`; `use` is given what makes collectors, all closed afterwards."""
-
-    async def go() -> T:
-        made: list[Bluesky] = []
-
-        def make(*, paths: tuple[str, ...] = (path,), reach: Reach = QUICK, wanted: bool = True) -> Bluesky:
-            urls = [state.url + each for each in paths]
-            made.append(Bluesky(context=context(wanted=wanted), urls=urls, reach=reach, allow_private=True))
-            return made[-1]
-
-        async with jetstream(state):
-            try:
-                return await use(make)
-            finally:
-                for each in made:
-                    await each.aclose()
-
-    return asyncio.run(asyncio.wait_for(go(), 20))
-
-
-def at(seconds: float) -> int:
-    return BASE + round(seconds * SECOND)
-
-
-def texts(harvest: Harvest) -> list[str]:
-    return [post.text for post in harvest.posts]
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for something the background does; the test's own deadline ends what never comes."""
-    while not holds():
-        await asyncio.sleep(0.005)
-
-
-async def more(collector: Bluesky, cursor: str | None, holds: Callable[[Harvest], bool]) -> Harvest:
-    """Poll as the daemon does, through failures, until a harvest is as it should be."""
-    while True:
-        try:
-            harvest = await collector.poll(cursor, now=NOW)
-        except Temporary:
-            harvest = Harvest(cursor=cursor)
-        if holds(harvest):
-            return harvest
-        cursor = harvest.cursor
-        await asyncio.sleep(0.01)
+from detector.testing import check_collector
+from tests.collectors.bluesky_runs import ADA, GRACE, NOW, at, more, run, texts, until
+from tests.collectors.servers_bluesky import V1, V2, Jetstream, Said
 
 
 @pytest.mark.parametrize("path", [V1, V2])
@@ -331,96 +261,3 @@ def test_a_full_buffer_stops_the_reading_and_loses_nothing() -> None:
         return found
 
     assert run(state, use) == [said.text for said in posts]
-
-
-def test_a_silent_connection_is_given_up() -> None:
-    """A peer that is there and says nothing is not a calm network."""
-    state = Jetstream([Said(at(1), "claude one")])
-    impatient = Reach(idle=0.2, first_delay=0.01, longest_delay=0.02)
-
-    async def use(make: Callable[..., Bluesky]) -> int:
-        collector = make(reach=impatient)
-        await collector.poll(None, now=NOW)
-        await until(lambda: len(state.asked) >= 3)
-        return len(state.asked)
-
-    assert run(state, use) >= 3
-
-
-@pytest.mark.parametrize("answer", ["refused", "html", "503", "reset"])
-def test_an_instance_that_cannot_be_reached_raises(answer: str) -> None:
-    """Nobody listens, another server, busy, a reset: a TransportError with words, never silence."""
-    faults = {
-        "html": Reply("<!doctype html>", headers={"Content-Type": "text/html"}),
-        "503": Reply("busy", status=503),
-        "reset": Reply(fault="reset"),
-    }
-
-    def check(url: str) -> TransportError:
-        def make() -> Bluesky:
-            return Bluesky(context=context(), urls=[url], reach=QUICK, allow_private=True)
-
-        return asyncio.run(check_collector_failure(make, now=NOW))
-
-    if answer == "refused":
-        assert isinstance(check(f"ws://127.0.0.1:{unused_port()}/subscribe"), Temporary)
-        return
-    with Loopback({V1: faults[answer]}) as server:
-        assert isinstance(check(server.url.replace("http", "ws") + V1), Temporary)
-
-
-def test_a_private_address_is_refused_unless_allowed() -> None:
-    """The same guard as for every other request, before any connection."""
-
-    async def go() -> None:
-        reader = Reader(["ws://jetstream.example/subscribe"], reach=QUICK, resolver=_to_loopback)
-        reader.start(0)
-        try:
-            await reader.settle(5)
-            assert isinstance(reader.failure, Permanent)
-            assert "loopback" in str(reader.failure)
-        finally:
-            await reader.aclose()
-
-    asyncio.run(go())
-
-
-async def _to_loopback(host: str, port: int) -> list[str]:
-    return ["127.0.0.1"]
-
-
-def test_a_bug_of_ours_is_not_silence() -> None:
-    """What breaks the background task comes out at the next poll, and the one after begins anew."""
-    state = Jetstream([Said(at(1), "claude one")])
-    broken = [True]
-
-    def wanted(text: str) -> bool:
-        if broken:
-            raise RuntimeError("a bug")
-        return True
-
-    async def use(make: Callable[..., Bluesky]) -> Harvest:
-        owner = CollectorContext(session=Session(), worker=ParseWorker(), author_key=b"k" * 32, wanted=wanted)
-        collector = Bluesky(context=owner, urls=[state.url + V2], reach=QUICK, allow_private=True)
-        with pytest.raises(RuntimeError, match="a bug"):
-            await collector.poll(None, now=NOW)
-        broken.clear()
-        try:
-            return await collector.poll(None, now=NOW)
-        finally:
-            await collector.aclose()
-
-    assert texts(run(state, use)) == ["claude one"]
-
-
-def test_wrong_settings_are_named() -> None:
-    """All at once, with the setting's name."""
-    with pytest.raises(ConfigError) as caught:
-        build({"urls": ["https://x"], "interval": 0, "colour": 1}, context())
-
-    assert [problem.split(":")[0] for problem in caught.value.problems] == [
-        "bluesky.urls",
-        "bluesky.interval",
-        "bluesky.colour",
-    ]
-    assert build({}, context())[0].source == "bluesky"
