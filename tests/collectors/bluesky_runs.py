@@ -1,4 +1,4 @@
-"""What the tests of the Bluesky collector share: a server and collectors in one loop, and polling as the daemon does."""
+"""What the Bluesky tests share: a server and collectors in one loop, and polling as the daemon does."""
 
 from __future__ import annotations
 
