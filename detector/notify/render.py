@@ -270,7 +270,7 @@ def _closing(alert: Alert, since: str, now: datetime, wording: Wording, official
         posted = clock_words(incident.first_posted_at, wording.zone, beside=now)
         facts.append(("The provider spoke", f"{posted}: {unlinked(incident.title)}"))
         if alert.fired_at is not None:
-            facts.append(("Lead", _lead_words(alert.official, alert.fired_at)))
+            facts.append(("First to speak", _lead_words(alert.official, alert.fired_at)))
     facts.append(("Sources", source_words(alert.estimate.sources)))
     if alert.cause is not None:
         facts.append(("Likely cause", service_words(alert.cause, wording.names)))

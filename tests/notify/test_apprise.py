@@ -64,6 +64,7 @@ def test_without_the_library_it_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @NEEDED
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_real_ntfy_message_arrives_with_nothing_of_it_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Through apprise's own ntfy client; the topic is a secret."""
     caplog.set_level(logging.DEBUG)
@@ -78,6 +79,7 @@ def test_a_real_ntfy_message_arrives_with_nothing_of_it_logged(caplog: pytest.Lo
 
 
 @NEEDED
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_an_address_that_apprise_does_not_know_is_a_mistake() -> None:
     """Unseen."""
     with pytest.raises(ConfigError, match="url") as caught:
