@@ -30,7 +30,7 @@ class Batch:
     shown: Notification
 
 
-def plan(due: Sequence[Notification], now: datetime, *, recovering: bool = False) -> list[Batch]:
+def plan(due: Sequence[Notification], now: datetime, *, recovering: bool = False, apart: bool = False) -> list[Batch]:
     """Group what is due, in the order given.
 
     Digests are one message; services named with their cause are one, with the cause where that is due too; a cause
@@ -39,7 +39,10 @@ def plan(due: Sequence[Notification], now: datetime, *, recovering: bool = False
 
     Args:
         recovering: the receiver could not be reached lately.
+        apart: the receiver refused a message about several alerts: each row by itself.
     """
+    if apart:
+        return [Batch(rows=(one,), shown=one) for one in due]
     digest = [one for one in due if one.reason is Reason.DIGEST]
     rest = [one for one in due if one.reason is not Reason.DIGEST]
     late = any(now - _wanted_at(one) >= LATE for one in rest)

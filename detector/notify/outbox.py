@@ -107,6 +107,7 @@ class Sender:
         self._paces = {receiver: (paces or {}).get(receiver) or Pace() for receiver in self._notifiers}
         self._failures = dict.fromkeys(self._notifiers, 0)
         self._refusing: set[str] = set()
+        self._apart: set[str] = set()
         self.sent = 0
         self.failed = 0
         self.given_up = 0
@@ -146,7 +147,9 @@ class Sender:
         if self._quiet_until.get(receiver, self._now()) > self._now():
             return 0
         due = self._ledger.due(self._now(), receiver=receiver, limit=_ROWS)
-        for batch in plan(due, self._now(), recovering=self._failures[receiver] >= DOWN_AFTER):
+        apart = receiver in self._apart
+        self._apart.discard(receiver)
+        for batch in plan(due, self._now(), recovering=self._failures[receiver] >= DOWN_AFTER, apart=apart):
             now = self._now()
             if self._quiet_until.get(receiver, now) > now:
                 break
@@ -213,7 +216,11 @@ class Sender:
 
     def _note_failure(self, receiver: str, batch: Batch, error: DeliveryError) -> None:
         now = self._now()
-        if not error.permanent:
+        if error.permanent and len(batch.rows) > 1:
+            # It may be this one message that it cannot take: the next round tells each by itself.
+            self._apart.add(receiver)
+            error = DeliveryError(str(error), ambiguous=error.ambiguous)
+        elif not error.permanent:
             self._failures[receiver] += 1
         wait = self._wait(batch, error)
         if error.retry_after is not None or self._failures[receiver] >= DOWN_AFTER:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from detector.notify.outbox import Sender
 from detector.notify.render import plain_text
 from detector.store import Store
 from tests.notify.builders import NOON, make_alert, make_notification, minute
+from tests.notify.channels import SLACK_BOT, Server, Slack
 
 
 class Collector:
@@ -294,6 +296,55 @@ def test_every_hour_of_trouble_costs_at_most_one_doubtful_try_a_minute(day: Day)
     assert ops.tries <= 130
     (left,) = day.store.read.notifications()
     assert (left.failed or "").startswith("may have arrived")
+
+
+def test_a_refused_summary_is_told_in_parts(day: Day) -> None:
+    """A message about many may be what a receiver cannot take; the parts arrive, and nothing is given up."""
+    ops = day.collector()
+    take = ops.send
+
+    async def no_groups(notification: Notification) -> str | None:
+        if notification.others:
+            raise DeliveryError("invalid_blocks", permanent=True)
+        return await take(notification)
+
+    ops.send = no_groups  # type: ignore[method-assign]
+    day.owe(*(about(f"s{number}") for number in range(5)))
+    day.run(12)
+
+    assert sorted(told.alert.service for _, told in ops.got) == [f"s{number}" for number in range(5)]
+    assert day.store.read.dead_letters() == []
+
+
+def test_a_message_is_in_slack_within_a_second_of_being_owed(day: Day) -> None:
+    """Twenty times through the real client, the store and the sender's own loop."""
+    slack = Slack()
+    waits: list[float] = []
+
+    async def through(url: str) -> None:
+        sender = Sender(
+            [SLACK_BOT.make(url, timeout=5)],
+            day.store.outbox,
+            now=lambda: day.at,
+            paces={"slack_bot": Pace(burst=1000)},
+        )
+        running = asyncio.create_task(sender.run())
+        for number in range(20):
+            begun = time.perf_counter()
+            day.owe(about(f"s{number}", receiver="slack_bot"))
+            sender.wake()
+            async with asyncio.timeout(10):
+                while sender.sent <= number:
+                    await asyncio.sleep(0.002)
+            waits.append(time.perf_counter() - begun)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    with Server(slack) as server:
+        asyncio.run(through(server.url))
+
+    assert len(slack.shown) == 20
+    assert sorted(waits)[-2] < 1.0
 
 
 def test_a_digest_is_one_message(day: Day) -> None:
