@@ -167,8 +167,8 @@ def test_serving_loads_neither_torch_nor_sklearn() -> None:
         "run = CliRunner().invoke(cli, ['classify'], input=json.dumps({'id': 1, 'text': 'Is Slack down?'}))\n"
         "assert run.exit_code == 0, run.output\n"
         "assert json.loads(run.stdout)['outage_now'] > 0.9, run.stdout\n"
-        "assert 'static@' in run.stderr, run.stderr\n"
-        "heavy = {'torch', 'sklearn', 'scipy', 'sentence_transformers', 'onnxruntime', 'pickle5'}\n"
+        "assert 'cascade@' in run.stderr, run.stderr\n"
+        "heavy = {'torch', 'sklearn', 'scipy', 'sentence_transformers', 'transformers', 'pickle5'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
 
