@@ -6,27 +6,17 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from detector.detect.closing import Closing
-from detector.detect.windows import Start
+from detector.detect.windows import Start, Sums
 from detector.domain import Level
 
 if TYPE_CHECKING:
     from detector.detect.scan import ScanDetector
 
-FORMAT = 2
+FORMAT = 3
 _PLAIN = (
     "clock",
     "frontier",
-    "index",
-    "voters",
-    "sure",
-    "reports",
     "late",
-    "expected",
-    "talk_expected",
-    "total",
-    "chatter",
-    "local_count",
-    "local_expected",
 )
 
 
@@ -36,6 +26,7 @@ def dump_scan(scan: ScanDetector) -> dict[str, Any]:
     return {
         "format": FORMAT,
         **{name: getattr(scan, name) for name in _PLAIN},
+        "sums": asdict(scan.sums),
         "usual": scan.usual.dump(),
         "share": [scan.share.complaints, scan.share.mentions],
         "scale": [scan.scale.first, scan.scale.second],
@@ -58,6 +49,7 @@ def load_scan(scan: ScanDetector, state: dict[str, Any]) -> None:
         raise ValueError(f"detector state of format {state.get('format')!r}, this version reads {FORMAT}")
     for name in _PLAIN:
         setattr(scan, name, state[name])
+    scan.sums = Sums(**state["sums"])
     scan.usual.load(state["usual"])
     scan.share.complaints, scan.share.mentions = state["share"]
     scan.scale.first, scan.scale.second = state["scale"]

@@ -11,6 +11,32 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
+class Sums:
+    """Running sums over a service's stream.
+
+    Attributes:
+        index: accepted posts so far.
+        expected, talk_expected: integrals of the two baselines up to the frontier.
+        total: sum of weights.
+        chatter: other mentions.
+        voters, reports: people and corroborating posts.
+        sure: sum of the voters' probabilities.
+        local_count, local_expected: discounted counts and expectation: the local level.
+    """
+
+    index: int = 0
+    expected: float = 0.0
+    talk_expected: float = 0.0
+    total: float = 0.0
+    chatter: float = 0.0
+    voters: int = 0
+    sure: float = 0.0
+    reports: int = 0
+    local_count: float = 0.0
+    local_expected: float = 0.0
+
+
+@dataclass(slots=True)
 class Start:
     """A post from which windows run; sums are those before the post.
 
@@ -18,7 +44,7 @@ class Start:
         at: event time, minutes.
         index: number of the post in the stream.
         expected: integral of the baseline up to `at`.
-        chatter_expected: the same of mentions that are no complaints.
+        talk_expected: the same of mentions that are no complaints.
         before: sum of weights before it.
         own: its own weight; a window is conditioned on its first post.
         chatter: other mentions before it.
@@ -30,7 +56,7 @@ class Start:
     at: float
     index: int
     expected: float
-    chatter_expected: float
+    talk_expected: float
     before: float
     own: float
     chatter: float
