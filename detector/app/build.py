@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from detector import registry
-from detector.alerting.policy import Receiver
+from detector.alerting.policy import Context, Receiver, receiver_of
+from detector.app.operator import OURSELVES
 from detector.domain import Service, StatusPage
 from detector.errors import ConfigError, NotConfigured, StoreError, TransportError
 
@@ -62,15 +63,23 @@ def load_blueprint(path: Path | None, env: Mapping[str, str] | None = None) -> B
 
 
 def blueprint(settings: Settings, catalogue: Sequence[Service]) -> Blueprint:
-    """Choose the watched services and the receivers."""
+    """Choose the watched services and the receivers.
+
+    Raises:
+        ConfigError: routes that cannot be read; all of them are named.
+    """
     wanted = set(settings.watch.services)
     services = tuple(each for each in catalogue if "*" in wanted or each.slug in wanted)
-    receivers = tuple(
-        Receiver(name=name, level=each.least, services=() if "*" in each.services else each.services)
-        for name, each in settings.receivers.items()
-        if each.enabled
-    )
-    return Blueprint(settings=settings, services=services, receivers=receivers)
+    receivers, problems = [], []
+    for name, each in settings.receivers.items():
+        if each.enabled:
+            try:
+                receivers.append(receiver_of(name, each.least, each.services, each.options, kind=each.type or name))
+            except ConfigError as error:
+                problems += [f"receivers.{name}: {problem}" for problem in error.problems]
+    if problems:
+        raise ConfigError(problems)
+    return Blueprint(settings=settings, services=services, receivers=tuple(receivers))
 
 
 def make_classifier(settings: Settings, notes: list[str]) -> Classifier:
@@ -105,12 +114,17 @@ def make_pipeline(plan: Blueprint, classifier: Classifier, record: OfficialRecor
 def make_engine(plan: Blueprint, store: Store, notes: list[str]) -> Engine:
     """The engine, its classifier loaded: takes a second or two, so call it in the worker thread."""
     from detector.app.engine import Engine
+    from detector.app.load import Load
+    from detector.classify.keyword import build as keyword
 
     classifier = make_classifier(plan.settings, notes)
     return Engine(
         store=store,
         make_pipeline=lambda: make_pipeline(plan, classifier, store.read),
         receivers=plan.receivers,
+        context=Context(categories={each.slug: each.category for each in plan.services}),
+        load=Load(),
+        lexical=keyword(),
     )
 
 
@@ -195,7 +209,7 @@ def _collectors(settings: Settings, context: object, problems: list[str], notes:
 
 def _notifiers(plan: Blueprint, problems: list[str], notes: list[str]) -> list[Notifier]:
     made: list[Notifier] = []
-    names = {service.slug: service.name for service in plan.services}
+    names = {OURSELVES: "This detector", **{service.slug: service.name for service in plan.services}}
     for name, receiver in plan.settings.receivers.items():
         if not receiver.enabled:
             continue

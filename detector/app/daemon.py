@@ -9,29 +9,33 @@ import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from detector.app import inbox
 from detector.app.clock import Clock
+from detector.app.ears import LONGEST_BACKOFF, LOOK_EVERY, NOTE_EVERY, Ears
 from detector.app.engine import Engine, Step
-from detector.domain import Coverage, CoverageState, PageState, StatusReading
-from detector.errors import DetectorError, StoreError, Temporary, TransportError
+from detector.app.house import House
+from detector.app.intake import Intake
+from detector.app.operator import Operator
+from detector.app.rounds import Rounds
+from detector.app.supervise import ServiceManager, Supervisor
+from detector.domain import Coverage, CoverageState, Notification, PageState, StatusReading
+from detector.errors import DeliveryError, DetectorError, StoreError, TransportError
 from detector.notify.outbox import Sender
-from detector.protocols import Collector, Notifier, StatusReader
+from detector.protocols import Collector, Harvest, Notifier, StatusReader
 from detector.store import Store
 
 logger = logging.getLogger(__name__)
 
-TICK = 15.0
-LONGEST_BACKOFF = 300.0
-# How often a source that answers is noted as heard; `health.STALE_AFTER` is several times longer.
-NOTE_EVERY = timedelta(minutes=1)
-UPKEEP = timedelta(hours=1)
+__all__ = ["LONGEST_BACKOFF", "TICK", "Connections", "Daemon", "Observer", "Quiet"]
+
+TICK = LOOK_EVERY
 _GRACE = 2.0
 _LAST_WORDS = 5.0
+_DIRECT_S = 30.0
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -74,16 +78,6 @@ class Connections:
     close: Callable[[], Awaitable[None]] | None = None
 
 
-@dataclass(slots=True)
-class _Streak:
-    """How a source or page has been doing, so that a lasting failure is said once."""
-
-    failures: int = 0
-    heard_at: datetime | None = None
-    noted_at: datetime | None = None
-    errors: set[str] = field(default_factory=set)
-
-
 class Daemon:
     """Runs until `stop()`; every part may fail without stopping another.
 
@@ -93,8 +87,16 @@ class Daemon:
         make_engine: builds the engine and restores it; runs in the worker thread while the first polls are made.
         connections: collectors, status readers and notifiers.
         observer: is told of every step.
-        keep_text: how long texts are kept.
+        house: retention and backups; without it the defaults hold.
+        operator: is told of the daemon's own faults; without it nobody is.
+        supervisor: passes signs of life on.
         rng: for jitter.
+        keep_store: whether the caller closes the store.
+
+    Attributes:
+        errors: how often a loop broke.
+        polls: how many polls were answered.
+        blind: the services that cannot be judged for want of ears.
     """
 
     def __init__(
@@ -105,8 +107,11 @@ class Daemon:
         make_engine: Callable[[], Engine],
         connections: Connections,
         observer: Observer | None = None,
-        keep_text: timedelta = timedelta(days=30),
+        house: House | None = None,
+        operator: Operator | None = None,
+        supervisor: Supervisor | None = None,
         rng: random.Random | None = None,
+        keep_store: bool = False,
     ) -> None:
         self.errors = 0
         self.polls = 0
@@ -115,7 +120,8 @@ class Daemon:
         self._make_engine = make_engine
         self._connections = connections
         self._observer = observer or Quiet()
-        self._keep_text = keep_text
+        self._supervisor = supervisor or Supervisor(ServiceManager({}))
+        self._keep_store = keep_store
         self._rng = rng or random.Random()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._stopping = asyncio.Event()
@@ -123,9 +129,18 @@ class Daemon:
         self._sender = Sender(connections.notifiers, store.outbox, now=clock.now, chance=self._rng.random)
         self._owed = {each.receiver: asyncio.Event() for each in connections.notifiers}
         self._cursors: dict[str, str | None] = {}
-        self._streaks: dict[str, _Streak] = {}
-        self._blind_since: datetime | None = None
-        self._kept_at: datetime | None = None
+        self._ears = Ears({each.source: each.interval for each in connections.collectors}, rng=self._rng)
+        self._intake = Intake()
+        self._rounds = Rounds(
+            store=store, ears=self._ears, operator=operator or Operator(()), house=house or House(store=store)
+        )
+        self._direct: set[str] = set()
+        self._sending: set[asyncio.Task[None]] = set()
+
+    @property
+    def blind(self) -> frozenset[str]:
+        """The services that cannot be judged for want of ears."""
+        return self._rounds.blind
 
     def stop(self) -> None:
         """Ask `run` to end; it does within ten seconds."""
@@ -141,6 +156,7 @@ class Daemon:
         """
         # Asked before the worker thread has work: the first polls must not wait for the classifier.
         self._cursors = {each.source: self._store.read.cursor(each.source) for each in self._connections.collectors}
+        self._ears.begin(self._clock.now())
         tasks: list[asyncio.Task[None]] = []
         try:
             starting = asyncio.create_task(self._start())
@@ -181,17 +197,20 @@ class Daemon:
     async def _start(self) -> None:
         with self._clock.taking_part():
             self._tell(await self._in_thread(self._make_and_restore, self._clock.now()))
+            self._supervisor.ready()
             logger.info("ready")
 
     def _make_and_restore(self, now: datetime) -> Step:
         engine = self._make_engine()
         step = engine.restore(now)
+        self._rounds.begin(now)
         # Set here, in the worker thread, so that the steps queued behind this one find it.
         self._engine = engine
         return step
 
     async def _close(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         self._stopping.set()
+        self._supervisor.stopping()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -199,6 +218,7 @@ class Daemon:
             with suppress(StoreError):
                 await self._ask(Engine.checkpoint, self._clock.now())
             await self._sender.drain(_LAST_WORDS)
+        await asyncio.gather(*self._sending, return_exceptions=True)
         for notifier in self._connections.notifiers:
             await notifier.aclose()
         for collector in self._connections.collectors:
@@ -206,7 +226,8 @@ class Daemon:
         if self._connections.close is not None:
             await self._connections.close()
         self._thread.shutdown(wait=True)
-        self._store.close()
+        if not self._keep_store:
+            self._store.close()
 
     # -- loops -----------------------------------------------------------------------------------------------------
 
@@ -223,43 +244,51 @@ class Daemon:
                     # Our own errors say what to do; anything else is a bug, and its traceback is wanted.
                     bug = not isinstance(error, DetectorError)
                     logger.error("%s broke and is started again: %s", name, error, exc_info=bug)  # noqa: TRY400
-                    await self._clock.sleep(self._backoff(failures, 1.0), self._stopping)
+                    await self._clock.sleep(self._ears.backoff(failures, 1.0), self._stopping)
 
     async def _listen(self, collector: Collector) -> None:
         source = collector.source
-        streak = self._streaks.setdefault(source, _Streak())
         while not self._stopping.is_set():
             now = self._clock.now()
+            delay = collector.interval
             try:
                 harvest = await collector.poll(self._cursors.get(source), now=now)
                 self.polls += 1
-                step = await self._ask(Engine.take, source, harvest, now)
+                step = await self._take(source, harvest, now)
+                if step.adrift is not None:
+                    raise step.adrift
             except (TransportError, StoreError) as error:
-                delay = await self._failed(source, streak, error, collector.interval, now)
+                delay = await self._failed(source, error, delay, now)
             else:
                 if harvest.cursor is not None:
                     self._cursors[source] = harvest.cursor
-                await self._heard(source, streak, now, partly=bool(harvest.gaps))
-                self._tell(step)
-                delay = harvest.poll_after or collector.interval
+                delay = harvest.poll_after or delay
+                await self._heard(source, harvest, now, delay)
             await self._clock.sleep(delay, self._stopping)
+
+    async def _take(self, source: str, harvest: Harvest, now: datetime) -> Step:
+        async with self._intake.turn(harvest):
+            if self._engine is not None:
+                self._engine.load.waiting = self._intake.waiting - 1
+            step = await self._ask(Engine.take, source, harvest, now)
+        self._tell(step)
+        return step
 
     async def _watch_page(self, reader: StatusReader) -> None:
         name = f"page of {reader.service}"
-        streak = self._streaks.setdefault(name, _Streak())
         while not self._stopping.is_set():
             now = self._clock.now()
             delay = self._connections.page_interval
             try:
                 reading = await reader.read(now=now)
             except TransportError as error:
-                delay = self._complain(name, streak, error, delay)
+                delay = self._ears.complain(name, error, delay)
                 # A page that cannot be read says nothing, and surely not that all is well.
                 reading = StatusReading(
                     service=reader.service, at=now, state=PageState.UNKNOWN, description="cannot be read"
                 )
             else:
-                self._rejoice(name, streak, now)
+                self._ears.rejoice(name, now)
             self._observer.read(reading)
             self._tell(await self._ask(Engine.take_reading, reading))
             await self._clock.sleep(delay, self._stopping)
@@ -267,12 +296,16 @@ class Daemon:
     async def _tick(self) -> None:
         while not self._stopping.is_set():
             await self._clock.sleep(TICK, self._stopping)
-            now = self._clock.now()
             if self._stopping.is_set() or self._engine is None:
                 continue
-            await self._in_thread(partial(inbox.collect, self._store, now=now))
-            self._tell(await self._ask(Engine.pass_time, now))
-            await self._keep_house(now)
+            now = self._clock.now()
+            turn = await self._in_thread(self._rounds.go, self._engine, now)
+            for step in turn.steps:
+                self._tell(step)
+            self._tell_of_ourselves(turn.owed, stored=turn.stored)
+            if turn.alive:
+                self._supervisor.sung()
+            await self._supervisor.beat(well=turn.well, words=turn.words)
 
     async def _deliver(self, receiver: str) -> None:
         owed = self._owed[receiver]
@@ -283,76 +316,61 @@ class Daemon:
 
     # -- parts of loops --------------------------------------------------------------------------------------------
 
-    async def _heard(self, source: str, streak: _Streak, now: datetime, *, partly: bool) -> None:
-        mended = streak.failures > 0 or partly
-        self._rejoice(source, streak, now)
-        self._blind_since = None
+    async def _heard(self, source: str, harvest: Harvest, now: datetime, delay: float) -> None:
+        streak = self._ears.of(source)
+        mended = self._ears.rejoice(source, now, expected=delay) or bool(harvest.gaps)
+        for gap in harvest.gaps:
+            streak.gap_until = max(gap.to_at, streak.gap_until or gap.to_at)
         if mended or streak.noted_at is None or now - streak.noted_at >= NOTE_EVERY:
             since = now if mended else streak.noted_at or now
             streak.noted_at = now
             await self._ask(Engine.note, Coverage(source=source, from_at=since, to_at=now, state=CoverageState.OK))
 
-    async def _failed(
-        self, source: str, streak: _Streak, error: TransportError | StoreError, interval: float, now: datetime
-    ) -> float:
+    async def _failed(self, source: str, error: Exception, interval: float, now: datetime) -> float:
         """Note a failed poll; returns the seconds until the next one."""
-        delay = self._complain(source, streak, error, interval)
+        delay = self._ears.complain(source, error, interval)
         span = Coverage(
             source=source,
-            from_at=streak.heard_at or now,
+            from_at=self._ears.of(source).heard_at or now,
             to_at=now,
             state=CoverageState.FAILING,
             note=str(error)[:300],
         )
         with suppress(StoreError):
             await self._ask(Engine.note, span)
-            await self._notice_blindness(now)
         return delay
 
-    async def _notice_blindness(self, now: datetime) -> None:
-        """One source less is noted; when all fail, the detectors must know that they hear nothing."""
-        streaks = [self._streaks.get(each.source) for each in self._connections.collectors]
-        if not all(streak is not None and streak.failures for streak in streaks):
+    def _tell_of_ourselves(self, owed: Sequence[Notification], *, stored: bool) -> None:
+        for message in owed:
+            if stored and message.receiver in self._owed:
+                self._owed[message.receiver].set()
+            elif not stored:
+                self._send_directly(message)
+
+    def _send_directly(self, message: Notification) -> None:
+        """Past the outbox, which cannot be written: better twice than never."""
+        notifier = next((each for each in self._connections.notifiers if each.receiver == message.receiver), None)
+        if notifier is None or message.id in self._direct:
             return
-        since = self._blind_since or min((each.heard_at or now for each in streaks if each), default=now)
-        if self._blind_since is None:
-            logger.warning("no source is heard: every service is unknown")
-        self._blind_since = now
-        await self._ask(Engine.note_blind, since, now, "no source is heard")
+        self._direct.add(message.id)
+        task = asyncio.create_task(self._try_directly(notifier, message))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
 
-    def _complain(self, name: str, streak: _Streak, error: Exception, interval: float) -> float:
-        streak.failures += 1
-        words = str(error)
-        # Once a kind of failure and streak: an unreachable network must not fill the log.
-        level = logging.DEBUG if words in streak.errors or streak.errors else logging.WARNING
-        streak.errors.add(words)
-        logger.log(level, "%s: unreachable: %s", name, words)
-        wanted = error.retry_after if isinstance(error, Temporary) and error.retry_after else 0.0
-        return max(wanted, self._backoff(streak.failures, min(interval, 5.0)))
-
-    def _rejoice(self, name: str, streak: _Streak, now: datetime) -> None:
-        if streak.failures:
-            logger.info("%s: reachable again after %d failures", name, streak.failures)
-        streak.failures = 0
-        streak.errors.clear()
-        streak.heard_at = now
-
-    async def _keep_house(self, now: datetime) -> None:
-        """Hourly totals, and texts that have been kept long enough."""
-        if self._kept_at is not None and now - self._kept_at < UPKEEP:
-            return
-        self._kept_at = now
-        await self._in_thread(self._store.rollup)
-        await self._in_thread(partial(self._store.forget_older_than, now - self._keep_text, now=now))
-
-    def _backoff(self, failures: int, first: float) -> float:
-        """Twice as long each time, up to five minutes, give or take a fifth."""
-        return min(first * 2.0 ** min(failures - 1, 16), LONGEST_BACKOFF) * self._rng.uniform(0.8, 1.2)
+    async def _try_directly(self, notifier: Notifier, message: Notification) -> None:
+        try:
+            async with asyncio.timeout(_DIRECT_S):
+                await notifier.send(message)
+        except (DeliveryError, TimeoutError) as error:
+            self._direct.discard(message.id)
+            logger.warning("%s could not be told of %s: %s", message.receiver, message.alert.key, error)
+        else:
+            logger.warning("sent from memory, since the database refuses: %s", message.id)
+            if self._engine is not None:
+                self._engine.told.add(message.id)
 
     def _tell(self, step: Step) -> None:
-        for message in step.owed:
-            if message.receiver in self._owed:
-                self._owed[message.receiver].set()
+        self._tell_of_ourselves(step.owed, stored=step.adrift is None)
         for change in step.changes:
             alert = change.alert
             logger.info("alert %s %s level=%s reason=%s", alert.key, alert.state, alert.level, change.reason)

@@ -63,22 +63,27 @@ def leave(path: Path, request: Request) -> None:
         raise StoreError(f"{folder}: cannot be written ({error.strerror}); run this as the daemon's user") from error
 
 
-def collect(store: Store, *, now: datetime) -> int:
-    """Apply and remove every request that waits; one that cannot be applied is logged and moved aside."""
+def collect(store: Store, *, now: datetime) -> list[Request]:
+    """Apply and remove every request that waits; one that cannot be applied is logged and moved aside.
+
+    Returns:
+        what was applied, so that a memory can follow.
+    """
     folder = folder_of(store.path)
     if not folder.is_dir():
-        return 0
-    done = 0
+        return []
+    done: list[Request] = []
     for name in sorted(folder.glob("*.json")):
         try:
             values = json.loads(name.read_text(encoding="utf-8"))
-            apply(store, Request(kind=values.pop("kind"), values=values), now=now)
+            request = Request(kind=values.pop("kind"), values=values)
+            apply(store, request, now=now)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, StoreError) as error:
             logger.warning("request %s was refused: %s", name.name, error)
             name.rename(name.with_suffix(".refused"))
         else:
             name.unlink()
-            done += 1
+            done.append(request)
     return done
 
 

@@ -31,6 +31,8 @@ COMMANDS = {
     "silence": "Tell nobody about a service for a while.",
     "feedback": "Say whether an alert was true.",
     "forget": "Remove a post or an author from the database.",
+    "backup": "Copy database, key and settings into one file.",
+    "restore": "Put a backup in place.",
     "classify": "Judge posts: JSONL in, JSONL out.",
     "train": "Train a classifier from labelled posts.",
     "evaluate": "Measure a classifier on labelled posts.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -19,7 +21,8 @@ def command(
 ) -> None:
     """Remove the words, address and author of posts, quotes in alerts included; counts stay.
 
-    What was forgotten is not taken in again.
+    What was forgotten is not taken in again. The nightly copies are removed, and one is made anew; copies that you
+    made yourself (`detector backup`), and databases moved aside, are yours to delete.
     """
     from detector.app.build import author_key
     from detector.app.clock import system_now
@@ -36,5 +39,16 @@ def command(
         assert author is not None  # noqa: S101 - one of the two is given
         source, name = author
         request = Request(kind="forget_author", values={"author": author_hash(author_key(path), source, name)})
-    done = ask(path, request, now=system_now())
+    now = system_now()
+    done = ask(path, request, now=now)
+    if done:
+        _purge_copies(config_path, path, now)
     click.echo("forgotten" if done else "the daemon forgets it in seconds", err=True)
+
+
+def _purge_copies(config_path: Path | None, path: Path, now: datetime) -> None:
+    from detector.app.house import renew_copies
+    from detector.config.settings import default_path, load_settings
+
+    config = config_path or default_path()
+    renew_copies(path, config, keep=load_settings(config, os.environ).store.backups, now=now)

@@ -111,10 +111,15 @@ class StatusPages(_Strict):
 
 
 class StoreFile(_Strict):
-    """`[store]`: where everything is kept; a relative path starts at the settings file."""
+    """`[store]`: where everything is kept; a relative path starts at the settings file.
+
+    Attributes:
+        backups: how many nightly copies are kept beside the database; 0 makes none.
+    """
 
     path: Path = Path("detector.db")
     keep_text_days: int = Field(default=30, ge=1, le=3650)
+    backups: int = Field(default=3, ge=0, le=365)
 
 
 class Logging(_Strict):

@@ -61,6 +61,15 @@ def mark_judged(conn: sqlite3.Connection, posts: Iterable[Post], *, now: datetim
     )
 
 
+def mark_weighed(conn: sqlite3.Connection, posts: Iterable[Post], *, now: datetime) -> None:
+    """Inside a transaction: these posts were counted by an estimate; they are judged later and not counted again."""
+    at = to_text(now)
+    conn.executemany(
+        "UPDATE posts SET weighed_at = ? WHERE source = ? AND id = ? AND judged_at IS NULL",
+        [(at, clean(post.source), clean(post.id)) for post in posts],
+    )
+
+
 def add_alert_change(conn: sqlite3.Connection, alert: Alert, reason: Reason) -> None:
     """Inside a transaction: the alert as it now is, and the step that brought it there."""
     conn.execute(_UPSERT_ALERT, alert_row(alert))

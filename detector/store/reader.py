@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import RLock
@@ -109,9 +109,22 @@ class Reader:
 
     def pending_posts(self) -> list[Post]:
         """Posts stored but not yet judged, in `Post.order`: what a restart takes up first."""
-        rows = self._all(f"SELECT {POST_COLUMNS} FROM posts WHERE judged_at IS NULL")
+        rows = self._all(f"SELECT {POST_COLUMNS} FROM posts WHERE judged_at IS NULL AND weighed_at IS NULL")
         # Sorted here, not by SQLite: its order of text is by bytes, Python's by code point, and one order must rule.
         return sorted((post_of(row) for row in rows), key=lambda post: post.order)
+
+    def estimated_posts(self, limit: int) -> list[Post]:
+        """Posts counted by an estimate and still to be judged, oldest first."""
+        rows = self._all(
+            f"SELECT {POST_COLUMNS} FROM posts WHERE judged_at IS NULL AND weighed_at IS NOT NULL "
+            "ORDER BY seen_at, source, id LIMIT ?",
+            limit,
+        )
+        return [post_of(row) for row in rows]
+
+    def stored(self, keys: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Which of these posts, by source and id, are here."""
+        return [key for key in keys if self._all("SELECT 1 FROM posts WHERE source = ? AND id = ?", *key)]
 
     def judgements_after(self, sequence: int) -> Iterator[tuple[int, Judgement]]:
         """Every judgement recorded after `sequence`, with its number, in the order recorded."""
@@ -141,6 +154,11 @@ class Reader:
     def recorded_until(self) -> datetime | None:
         """How far the pipeline's time had come at the last `record`."""
         rows = self._all("SELECT value FROM meta WHERE key = 'recorded_until'")
+        return to_time(rows[0][0]) if rows else None
+
+    def alive_at(self) -> datetime | None:
+        """When the daemon last brought a post of its own through every stage; None if it never did."""
+        rows = self._all("SELECT value FROM meta WHERE key = 'alive_at'")
         return to_time(rows[0][0]) if rows else None
 
     # alerts
@@ -324,6 +342,18 @@ class Reader:
             )
             for source in sorted(outcomes.keys() | polls.keys())
         ]
+
+    def shares(self, *, since: datetime) -> dict[str, dict[str, float]]:
+        """By service, the share each source has had of the posts that named it, as of the last `rollup`."""
+        found: dict[str, dict[str, float]] = {}
+        for service, source, mentions in self._all(
+            "SELECT service, source, sum(mentions) FROM hourly WHERE hour >= ? GROUP BY service, source", to_text(since)
+        ):
+            found.setdefault(service, {})[source] = float(mentions)
+        for by_source in found.values():
+            total = sum(by_source.values())
+            by_source.update({source: count / total for source, count in by_source.items()})
+        return found
 
     def hours(self, service: str, *, since: datetime, until: datetime) -> list[HourTotal]:
         """Totals of the hours that begin in [since, until), by hour and source, as of the last `rollup`."""

@@ -279,6 +279,13 @@ SELECT source, sum(total) AS received,
 FROM counters GROUP BY source ORDER BY source;
 """
 
+# Set, with judged_at NULL: counted by an estimate when there was more to judge than time; judged later, not counted
+# again. Appended by ALTER TABLE, which keeps no comment.
+_WEIGHED = """
+ALTER TABLE posts ADD COLUMN weighed_at TEXT;
+CREATE INDEX posts_estimated ON posts (seen_at, source, id) WHERE judged_at IS NULL AND weighed_at IS NOT NULL;
+"""
+
 
 def migrations() -> Migrations:
     """Every step from an empty file to the schema of this release, in order."""
@@ -290,6 +297,11 @@ def migrations() -> Migrations:
     @steps()
     def first_tables(db: Database) -> None:
         for statement in statements(_TABLES):
+            db.conn.execute(statement)
+
+    @steps()
+    def posts_weighed_by_estimate(db: Database) -> None:
+        for statement in statements(_WEIGHED):
             db.conn.execute(statement)
 
     return steps

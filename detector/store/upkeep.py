@@ -56,13 +56,24 @@ def scrub_checkpoints(conn: sqlite3.Connection, keys: Iterable[tuple[str, str]],
     """
     names = {(clean(source), clean(post_id)) for source, post_id in keys}
     for row in conn.execute("SELECT id, state FROM checkpoints").fetchall():
-        state = json.loads(row[1])
-        _empty_within(state, names)
-        text = json.dumps(state, ensure_ascii=True, separators=(",", ":"))
-        if author is not None:
-            text = text.replace(json.dumps(author), json.dumps(forgotten_id("author", author)))
+        text = _scrubbed(json.loads(row[1]), names, author)
         if text != row[1]:
             conn.execute("UPDATE checkpoints SET state = ? WHERE id = ?", (text, row[0]))
+
+
+def scrub_state(state: dict[str, Any], keys: Iterable[tuple[str, str]], author: str | None) -> dict[str, Any]:
+    """A state in memory, without the quotes of these posts and an author's hash, as `scrub_checkpoints` leaves it."""
+    text = json.dumps(state, ensure_ascii=True, separators=(",", ":"))
+    scrubbed: dict[str, Any] = json.loads(_scrubbed(json.loads(text), set(keys), author))
+    return scrubbed
+
+
+def _scrubbed(state: dict[str, Any], names: set[tuple[str, str]], author: str | None) -> str:
+    _empty_within(state, names)
+    text = json.dumps(state, ensure_ascii=True, separators=(",", ":"))
+    if author is not None:
+        text = text.replace(json.dumps(author), json.dumps(forgotten_id("author", author)))
+    return text
 
 
 def _empty_within(value: Any, names: set[tuple[str, str]]) -> None:

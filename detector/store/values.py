@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from detector.domain import AlertState, Estimate, Level, Official, Reason
+from detector.domain import Alert, AlertState, Decision, Estimate, Judgement, Level, Notification, Official, Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,3 +100,14 @@ class Forgotten:
 
     posts: int
     purged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What a step would write, for `Store.rehearse`: one post's judgement, the alert, the decision and the message."""
+
+    judgement: Judgement
+    alert: Alert
+    reason: Reason
+    decision: Decision
+    owed: Notification

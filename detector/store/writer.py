@@ -30,7 +30,7 @@ from detector.store.lock import WriterLock
 from detector.store.outbox import Outbox
 from detector.store.reader import Reader
 from detector.store.schema import APPLICATION_ID, judge_schema, migrations
-from detector.store.values import Checkpoint, Feedback, Forgotten
+from detector.store.values import Checkpoint, Feedback, Forgotten, Rehearsal
 
 _SLICE = 5000
 
@@ -176,6 +176,7 @@ class Store:
         decisions: Iterable[Decision] = (),
         notifications: Iterable[Notification] = (),
         checkpoint: dict[str, Any] | None = None,
+        estimated: Iterable[Post] = (),
     ) -> int:
         """Write one step of the pipeline; returns the number of the last judgement.
 
@@ -186,10 +187,12 @@ class Store:
             alerts: each change, in order, with its reason.
             notifications: messages now owed; they are in `outbox` when this returns.
             checkpoint: the pipeline's state after the step, if it is time to save one.
+            estimated: posts counted by an estimate, to be judged later; needs a checkpoint, which alone remembers it.
         """
         with self._transaction() as conn:
             journal.add_judgements(conn, judgements, now=now)
             journal.mark_judged(conn, judged, now=now)
+            journal.mark_weighed(conn, estimated, now=now)
             for alert, reason in alerts:
                 journal.add_alert_change(conn, alert, reason)
             for decision in decisions:
@@ -207,9 +210,32 @@ class Store:
         with self._transaction() as conn:
             journal.add_checkpoint(conn, state, sequence, at=now)
 
+    def rehearse(self, one: Rehearsal, *, now: datetime) -> None:
+        """Write a step and take it back, all but `alive_at`: whoever reads that knows that a step could be written."""
+        with self._transaction() as conn:
+            conn.execute("SAVEPOINT rehearsal")
+            post = one.judgement.mention.post
+            ingest.add_posts(conn, post.source, [post], None, (), (), now=now, forgotten=frozenset())
+            journal.add_judgements(conn, [one.judgement], now=now)
+            journal.add_alert_change(conn, one.alert, one.reason)
+            journal.add_decision(conn, one.decision)
+            journal.add_notification(conn, one.owed)
+            conn.execute("ROLLBACK TO rehearsal")
+            conn.execute("RELEASE rehearsal")
+            journal.set_meta(conn, "alive_at", to_text(now))
+
+    def touch(self, *, now: datetime) -> None:
+        """Write one small thing, to know whether anything can be written."""
+        with self._transaction() as conn:
+            journal.set_meta(conn, "touched_at", to_text(now))
+
     def pending_posts(self) -> list[Post]:
         """`Reader.pending_posts`."""
         return self.read.pending_posts()
+
+    def estimated_posts(self, limit: int) -> list[Post]:
+        """`Reader.estimated_posts`."""
+        return self.read.estimated_posts(limit)
 
     def judgements_after(self, sequence: int) -> Iterator[tuple[int, Judgement]]:
         """`Reader.judgements_after`."""
@@ -307,6 +333,13 @@ class Store:
         with self._transaction() as conn:
             keys = upkeep.keys_of_author(conn, author)
         return self._forget(keys, author, now=now)
+
+    def forget_posts(self, keys: Iterable[tuple[str, str]], *, now: datetime) -> list[tuple[str, str]]:
+        """Forget those of these posts that are stored, as `forget_post` does; returns their keys. Quick if none is."""
+        stored = self.read.stored(keys)
+        if stored:
+            self._forget(stored, None, now=now)
+        return stored
 
     def _forget(self, keys: Sequence[tuple[str, str]], author: str | None, *, now: datetime) -> Forgotten:
         with self._transaction() as conn:

@@ -46,7 +46,10 @@ def source(state: CoverageState) -> SourceHealth:
             [span("a", 2, CoverageState.FAILING), span("a", 1, CoverageState.OK)], CoverageState.OK, id="recovered"
         ),
         pytest.param(
-            [span("a", 1, CoverageState.OK), span("a", 0.5, CoverageState.GAP)], CoverageState.OK, id="a gap is past"
+            [span("a", 1, CoverageState.OK), span("a", 0.5, CoverageState.GAP)], CoverageState.GAP, id="a fresh gap"
+        ),
+        pytest.param(
+            [span("a", 9, CoverageState.GAP), span("a", 1, CoverageState.OK)], CoverageState.OK, id="a gap is past"
         ),
     ],
 )

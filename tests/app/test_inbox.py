@@ -43,8 +43,8 @@ def test_beside_a_daemon_it_waits_and_is_taken_up_once(tmp_path: Path) -> None:
         assert not ask(path, SILENCE, now=NOW)
         assert store.read.silences(now=NOW) == []
 
-        assert collect(store, now=NOW) == 1
-        assert collect(store, now=NOW) == 0
+        assert len(collect(store, now=NOW)) == 1
+        assert collect(store, now=NOW) == []
         assert [each.id for each in store.read.silences(now=NOW)] == ["s-1"]
         leave(path, Request(kind="expire", values={"id": "s-1"}))
         collect(store, now=NOW + timedelta(minutes=1))
@@ -65,7 +65,7 @@ def test_a_request_that_makes_no_sense_is_moved_aside(
         leave(path, SILENCE)
         (folder_of(path) / "0000.json").write_text(body, encoding="utf-8")
 
-        assert collect(store, now=NOW) == 1
+        assert len(collect(store, now=NOW)) == 1
         assert len(list(folder_of(path).glob("*.refused"))) == 1
         assert "refused" in caplog.text
 
@@ -79,7 +79,7 @@ def test_a_post_is_forgotten_through_the_inbox(tmp_path: Path) -> None:
         )
         leave(path, Request(kind="forget_post", values={"source": "s", "id": "1"}))
 
-        assert collect(store, now=NOW) == 1
+        assert len(collect(store, now=NOW)) == 1
         assert [each.text for each in store.read.posts()] == [""]
 
 

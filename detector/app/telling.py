@@ -1,0 +1,88 @@
+"""Who is owed what: the alerting policy with the log of what was told, read from the database once and kept up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from detector.alerting.policy import Context, History, Receiver, digests, notifications, reminders
+from detector.domain import Alert, AlertState, Change, Decision, Level, Notification, Silence
+from detector.errors import StoreError
+from detector.store import Store
+
+logger = logging.getLogger(__name__)
+
+REMIND_EVERY = timedelta(minutes=1)
+_LOG_REACHES = 5000
+_DIGEST_REACHES = timedelta(days=2)
+
+
+class Telling:
+    """Decisions and messages for changes and for the passing of time. Used by the engine, in its thread.
+
+    Args:
+        receivers: who may be told.
+        context: categories and tags of services, for routes.
+    """
+
+    def __init__(self, store: Store, receivers: Sequence[Receiver], context: Context | None = None) -> None:
+        self._store = store
+        self._receivers = tuple(receivers)
+        self._context = context or Context()
+        self._history: History | None = None
+        self._reminded_at: datetime | None = None
+
+    def forget(self) -> None:
+        """What was owed in a step that could not be written was not told: read the log again."""
+        self._history = None
+        self._reminded_at = None
+
+    def of_changes(self, changes: Sequence[Change], now: datetime) -> tuple[list[Decision], list[Notification]]:
+        """What a step's changes owe."""
+        decisions: list[Decision] = []
+        owed: list[Notification] = []
+        if changes:
+            silences, history = self._silences(now), self._log()
+            for change in changes:
+                made, messages = notifications(
+                    change, self._receivers, silences, now, history=history, context=self._context
+                )
+                decisions += made
+                owed += messages
+        return decisions, owed
+
+    def of_time(self, standing: Iterable[Alert], now: datetime) -> tuple[list[Decision], list[Notification]]:
+        """What the passing of time owes: reminders, what was held back, and the daily digest; once a minute."""
+        if self._reminded_at is not None and now - self._reminded_at < REMIND_EVERY:
+            return [], []
+        self._reminded_at = now
+        history = self._log()
+        decisions, owed = reminders(
+            standing, self._receivers, self._silences(now), now, history=history, context=self._context
+        )
+        if any(receiver.digest is not None for receiver in self._receivers):
+            watches = self._store.read.alerts(levels=(Level.WATCH,), since=now - _DIGEST_REACHES)
+            owed += digests(watches, self._receivers, now, history=history)
+        return decisions, owed
+
+    def _silences(self, now: datetime) -> list[Silence]:
+        try:
+            return self._store.read.silences(now=now)
+        except StoreError as error:
+            # Better a message too many than an outage that nobody hears of.
+            logger.warning("silences cannot be read, so none holds: %s", error)
+            return []
+
+    def _log(self) -> History:
+        if self._history is None:
+            read = self._store.read
+            try:
+                told = {each.id: each for each in read.notifications(limit=_LOG_REACHES)}
+                for alert in read.alerts(state=AlertState.FIRING):
+                    told |= {each.id: each for each in read.notifications(alert.key)}
+            except StoreError as error:
+                logger.warning("what was told before cannot be read: %s", error)
+                return History()
+            self._history = History(told.values())
+        return self._history
