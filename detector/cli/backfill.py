@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -152,7 +153,7 @@ def _classifier(judge: str | None) -> Classifier:
 
 def _progress(quiet: bool) -> Callable[[int, datetime], None] | None:
     """A line on stderr that is rewritten in a terminal; silent where nobody watches."""
-    if quiet or not click.get_text_stream("stderr").isatty():
+    if quiet or not sys.stderr.isatty():
         return None
     done = 0
 

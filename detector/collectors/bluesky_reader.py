@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -233,12 +233,14 @@ class Reader:
                     "If it is on your own network, set allow_private = true"
                 )
             secure = target.scheme == "https"
+            # Given at all, the name must come with TLS: the address was judged, the certificate is the host's.
+            hostname: dict[str, Any] = {"server_hostname": target.host} if secure else {}
             return connect(
                 address(url, cursor),
                 host=host,
                 port=target.port,
                 ssl=_context() if secure else None,
-                **({"server_hostname": target.host} if secure else {}),
+                **hostname,
                 subprotocols=[Subprotocol(SUBPROTOCOL)] if dialect_of(url) is Dialect.V2 else None,
                 user_agent_header=USER_AGENT,
                 proxy=None,
