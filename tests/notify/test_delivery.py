@@ -130,6 +130,19 @@ def test_a_channel_that_was_down_for_six_hours_gets_one_summary_within_a_minute(
     assert {one.sent_at is not None for one in day.store.read.notifications()} == {True}
 
 
+def test_also_what_gathered_in_a_few_minutes_of_trouble_is_one_message(day: Day) -> None:
+    """Too few and too young to be a storm or late: the channel's trouble is the reason."""
+    ops = day.collector()
+    ops.down = DeliveryError("503")
+    day.owe(about("zoom"), about("notion"))
+    day.run(8)
+    ops.down = None
+    ops.want(8, 9, "2 services failing")
+    day.run(10)
+
+    ops.check()
+
+
 def test_the_summary_comes_in_one_piece_also_after_a_restart(day: Day) -> None:
     """The sender forgot that the channel was down; the outbox did not forget what is owed."""
     ops = day.collector()
