@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from detector import registry
 from detector.app.build import Blueprint
-from detector.app.health import service_health, source_health
-from detector.domain import Silence
-from detector.store import Feedback, Store
+from detector.app.health import SHARES_REACH, service_health, source_health
+from detector.domain import Alert, AlertState, Silence
+from detector.store import Feedback, Reader, Store
 
 if TYPE_CHECKING:
-    from detector.web.ports import Act, Memory, Surroundings
+    from detector.web.ports import Act, Health, Memory, Surroundings
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +28,29 @@ def page_surroundings(plan: Blueprint, now: Callable[[], datetime]) -> Surroundi
         services=plan.services,
         now=now,
         source_health=source_health,
-        service_health=service_health,
+        services_health=partial(services_health, plan),
         remember=partial(remember, plan),
         budget=plan.settings.watch.budget_of_a_service(len(plan.services)).per_month,
     )
+
+
+def services_health(plan: Blueprint, reader: Reader, learning: frozenset[str], now: datetime) -> dict[str, Health]:
+    """Every watched service's health, by the rule of `detector status`."""
+    sources = source_health(reader.coverage(since=now - timedelta(days=1)), now)
+    shares = reader.shares(since=now - SHARES_REACH)
+    firing: dict[str, list[Alert]] = {}
+    for alert in reader.alerts(state=AlertState.FIRING, limit=max(1000, 2 * len(plan.services))):
+        firing.setdefault(alert.service, []).append(alert)
+    return {
+        service.slug: service_health(
+            service.slug,
+            alerts=firing.get(service.slug, []),
+            sources=sources,
+            learning=service.slug in learning,
+            shares=shares,
+        )
+        for service in plan.services
+    }
 
 
 def remember(plan: Blueprint, state: Mapping[str, Any] | None) -> Memory:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from detector.domain import MINUTE, Alert, AlertState, Service, Silence, format_time
+from detector.domain import MINUTE, Alert, Service, Silence, format_time
 from detector.notify.escape import plain
 from detector.notify.symptoms import symptom
 from detector.store.board import Board as Questions
@@ -24,38 +24,25 @@ ORDER = ("outage", "watch", "unknown", "learning", "ok")
 def look(ask: Questions, around: Surroundings, expect: Expectations, now: datetime) -> Board:
     """The whole board at a moment."""
     slugs = [service.slug for service in around.services]
-    heard = around.source_health(ask.read.coverage(since=now - timedelta(days=1)), now)
-    firing: dict[str, list[Alert]] = {}
-    for alert in ask.read.alerts(state=AlertState.FIRING, limit=max(1000, 2 * len(slugs))):
-        firing.setdefault(alert.service, []).append(alert)
+    healths = around.services_health(ask.read, expect.learning, now)
     end = _next_step(now)
     start = end - BINS * BIN
     voices = _voices(ask.voices(slugs, since=start), start)
     pages = ask.official_now(slugs, now=now)
     silences = ask.read.silences(now=now)
-    # Without an alert the judgement differs only by whether the service is still learning.
-    calm = {
-        learning: around.service_health("", alerts=[], sources=heard, learning=learning) for learning in (True, False)
-    }
-    rows = []
-    for service in around.services:
-        open_alerts = firing.get(service.slug)
-        learning = service.slug in expect.learning
-        health: Health = calm[learning]
-        if open_alerts:
-            health = around.service_health(service.slug, alerts=open_alerts, sources=heard, learning=learning)
-        rows.append(
-            _row(
-                service,
-                health,
-                bins=voices.get(service.slug, {}),
-                expect=expect,
-                span=(start, end),
-                page=pages.get(service.slug),
-                silenced=_silenced(silences, service.slug, now),
-                now=now,
-            )
+    rows = [
+        _row(
+            service,
+            healths[service.slug],
+            bins=voices.get(service.slug, {}),
+            expect=expect,
+            span=(start, end),
+            page=pages.get(service.slug),
+            silenced=_silenced(silences, service.slug, now),
+            now=now,
         )
+        for service in around.services
+    ]
     rows.sort(key=place)
     counts = {state: sum(row["state"] == state for row in rows) for state in ORDER}
     return Board(at=format_time(now), recorded_until=maybe(ask.read.recorded_until()), counts=counts, services=rows)

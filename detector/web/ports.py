@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -54,11 +54,8 @@ class Health(Protocol):
         """The open alert."""
 
 
-class JudgeService(Protocol):
-    """The one rule by which a service is ok, watched, out, unknown or learning (`app.health.service_health`)."""
-
-    def __call__(self, service: str, *, alerts: Sequence[Alert], sources: Mapping[str, Any], learning: bool) -> Health:
-        """Judge one service."""
+JudgeServices = Callable[[Reader, frozenset[str], datetime], Mapping[str, Health]]
+"""Every watched service's health at a moment, given those that are still learning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +80,7 @@ class Surroundings:
         services: those watched.
         now: the present; the page never reads a clock itself.
         source_health: judges the sources by their spans.
-        service_health: judges one service.
+        services_health: the one rule by which a service is ok, watched, out, unknown or learning.
         remember: reads a saved state of the pipeline; None before the first.
         budget: false alarms a month that chance may raise for one service.
     """
@@ -91,6 +88,6 @@ class Surroundings:
     services: tuple[Service, ...]
     now: Callable[[], datetime]
     source_health: Callable[[Iterable[Coverage], datetime], Mapping[str, Any]]
-    service_health: JudgeService
+    services_health: JudgeServices
     remember: Callable[[Mapping[str, Any] | None], Memory]
     budget: float | None = None

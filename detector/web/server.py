@@ -138,6 +138,8 @@ def _bind(host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.bind((host, port))
+        # At once, so that whoever is told the address can connect: they wait until `serve` takes them up.
+        made.listen(2048)
     except OSError as error:
         made.close()
         raise UsageError(

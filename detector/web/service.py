@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from statistics import median
 
 from detector.backfill.pairing import outages, pair
-from detector.domain import Alert, Evidence, Incident, Judgement, Level, Pairing, Silence, Verdict, format_time
+from detector.domain import EPOCH, Alert, Evidence, Incident, Judgement, Level, Pairing, Silence, Verdict, format_time
 from detector.notify.escape import plain, safe_link
 from detector.notify.symptoms import symptom
 from detector.store import Feedback
@@ -129,10 +130,16 @@ def _symptoms(judged: Sequence[Judgement]) -> list[tuple[str, int]]:
         post = judgement.mention.post
         if not post.text:
             continue
-        word = symptom([Evidence(source=post.source, id=post.id, url=None, text=post.text, p=1.0, at=post.seen_at)])
-        for part in word.split(", "):
+        for part in _symptoms_in(post.text):
             said.setdefault(part, set()).add(f"{post.source}/{post.author or post.id}")
     return Counter({word: len(people) for word, people in said.items()}).most_common(8)
+
+
+@lru_cache(maxsize=4096)
+def _symptoms_in(text: str) -> tuple[str, ...]:
+    """The same posts are shown again and again while a page is open."""
+    quoted = Evidence(source="", id="", url=None, text=text, p=1.0, at=EPOCH)
+    return tuple(symptom([quoted]).split(", "))
 
 
 def _outage(incident: Incident) -> Outage:
