@@ -128,7 +128,8 @@ class Signal:
 class Detector(Protocol):
     """Follows one service. Group `detector.detectors`, a callable `(service, budget, prior) -> Detector`.
 
-    The arguments are a `Service`, a `Budget` and the classifier's `prior`. State changes only at posts and at fixed moments between them, so how often it is called changes nothing.
+    The arguments are a `Service`, a `Budget` and the classifier's `prior`. State changes only at posts and at fixed
+    moments between them, so how often it is called changes nothing.
     """
 
     def observe(self, judgement: Judgement) -> Sequence[Signal]:
