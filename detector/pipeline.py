@@ -16,7 +16,7 @@ from detector.alerting.lifecycle import Lifecycle
 from detector.domain import Change, Coverage, Judgement, Mention, Post, Service
 from detector.protocols import Classifier, Detector, Matcher, OfficialRecord
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Pipeline:
@@ -65,11 +65,15 @@ class Pipeline:
     def weigh(self, judgements: Iterable[Judgement], now: datetime) -> list[Change]:
         """Take judged mentions in order and let time pass to `now`: the only stage that remembers."""
         changes: list[Change] = []
-        for judgement in judgements:
+        judged = list(judgements)
+        named: dict[tuple[str, str], list[str]] = {}
+        for judgement in judged:
+            named.setdefault(judgement.mention.post.key, []).append(judgement.mention.service)
+        for judgement in judged:
             post, slug = judgement.mention.post, judgement.mention.service
             if self.lifecycle.open:
                 changes += self._pass_time(post.seen_at)
-            self.lifecycle.note(judgement)
+            self.lifecycle.note(judgement, tuple(other for other in named[post.key] if other != slug))
             for signal in self.detector(slug).observe(judgement):
                 changes += self.lifecycle.apply(slug, signal)
         changes += self._pass_time(now)

@@ -13,15 +13,18 @@ SHOWN = 10
 QUOTE = 280
 
 
+# The author, the post as shown, and the slugs of other services that it names.
+Kept = tuple[str | None, Evidence, tuple[str, ...]]
+
+
 class Gallery:
     """The recent posts about one service that speak of a present failure, bounded."""
 
-    def __init__(self, kept: Iterable[tuple[str | None, Evidence]] = ()) -> None:
-        """Start with what a dump held."""
-        self.kept: deque[tuple[str | None, Evidence]] = deque(kept, maxlen=KEPT)
+    def __init__(self, kept: Iterable[Kept] = ()) -> None:
+        self.kept: deque[Kept] = deque(kept, maxlen=KEPT)
 
-    def add(self, judgement: Judgement) -> None:
-        """Keep a post if it more likely than not speaks of a present failure."""
+    def add(self, judgement: Judgement, others: tuple[str, ...] = ()) -> None:
+        """Keep a post if it more likely than not speaks of a present failure; `others` are named in it too."""
         if judgement.p.now < 0.5 or judgement.mention.post.official:
             return
         post = judgement.mention.post
@@ -34,20 +37,31 @@ class Gallery:
             at=post.created_at,
             label=judgement.p.label,
         )
-        self.kept.append((post.author, shown))
+        self.kept.append((post.author, shown, others))
 
     def best(self, onset: datetime) -> tuple[Evidence, ...]:
         """Up to ten posts since shortly before the onset: complaints first, the surest first, one an author."""
         since = onset - timedelta(minutes=2)
         ranked = sorted(
-            (pair for pair in self.kept if pair[1].at >= since),
-            key=lambda pair: (pair[1].label != "complaint", -pair[1].p, pair[1].at, pair[1].source, pair[1].id),
+            (kept for kept in self.kept if kept[1].at >= since),
+            key=lambda kept: (kept[1].label != "complaint", -kept[1].p, kept[1].at, kept[1].source, kept[1].id),
         )
         chosen: list[Evidence] = []
         authors: set[tuple[str, str]] = set()
-        for author, shown in ranked:
+        for author, shown, _ in ranked:
             who = (shown.source, author or shown.id)
             if who not in authors:
                 authors.add(who)
                 chosen.append(shown)
         return tuple(chosen[:SHOWN])
+
+    def named_with(self, onset: datetime) -> tuple[int, dict[str, int]]:
+        """How many posts since shortly before the onset there are, and how many of them name each other service."""
+        since = onset - timedelta(minutes=2)
+        count, beside = 0, dict[str, int]()
+        for _, shown, others in self.kept:
+            if shown.at >= since:
+                count += 1
+                for other in others:
+                    beside[other] = beside.get(other, 0) + 1
+        return count, beside

@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 
 from detector.alerting.cause import Hosting
-from detector.alerting.evidence import Gallery
+from detector.alerting.evidence import Gallery, Kept
 from detector.alerting.severity import is_major
 from detector.domain import Alert, AlertState, Change, Estimate, Evidence, Judgement, Level, Official, Reason, Service
 from detector.protocols import OfficialRecord, Signal
 
 REOPEN_WITHIN = timedelta(minutes=30)
+BYSTANDER_SHARE = 0.6  # of a service's posts that name another one too
+BYSTANDER_TIMES = 2.0  # as many posts about that other one
 
 
 class Lifecycle:
@@ -29,10 +31,10 @@ class Lifecycle:
         self.closed: dict[str, Alert] = {}
         self.galleries: dict[str, Gallery] = {}
 
-    def note(self, judgement: Judgement) -> None:
-        """Remember a post as possible evidence."""
+    def note(self, judgement: Judgement, others: tuple[str, ...] = ()) -> None:
+        """Remember a post as possible evidence; `others` are the services that it names besides."""
         if judgement.p.now >= 0.5:
-            self.galleries.setdefault(judgement.mention.service, Gallery()).add(judgement)
+            self.galleries.setdefault(judgement.mention.service, Gallery()).add(judgement, others)
 
     def apply(self, service: str, signal: Signal) -> list[Change]:
         """What a signal changes; children of a newly failing service change too."""
@@ -82,7 +84,7 @@ class Lifecycle:
             ended_at=None,
             estimate=stronger,
             evidence=evidence or before.evidence,
-            cause=before.cause or self._cause(service),
+            cause=before.cause or self._cause(service, estimate.onset),
             official=before.official or official,
             reopened=before.reopened + reopened,
         )
@@ -111,7 +113,7 @@ class Lifecycle:
             ended_at=None,
             estimate=estimate,
             evidence=evidence,
-            cause=self._cause(service),
+            cause=self._cause(service, estimate.onset),
             official=official,
         )
 
@@ -127,15 +129,28 @@ class Lifecycle:
         alert = self.open.get(service)
         return alert is not None and alert.level is not Level.WATCH
 
-    def _cause(self, service: str) -> str | None:
-        return self.hosting.cause(service, self._failing)
+    def _cause(self, service: str, onset: datetime) -> str | None:
+        """The failing host of a service; else the one that its complaints are really about."""
+        return self.hosting.cause(service, self._failing) or self._beside(service, onset)
+
+    def _beside(self, service: str, onset: datetime) -> str | None:
+        """A service named in most posts about this one, of which far more is said: this one is a bystander.
+
+        When AT&T failed, people wrote "is Verizon down as well?"; Verizon was not.
+        """
+        count, beside = self.galleries.setdefault(service, Gallery()).named_with(onset)
+        for other, together in sorted(beside.items(), key=lambda pair: (-pair[1], pair[0])):
+            said, _ = self.galleries.setdefault(other, Gallery()).named_with(onset)
+            if together >= BYSTANDER_SHARE * count and said >= BYSTANDER_TIMES * count and other in self.open:
+                return other
+        return None
 
     def _explain_children(self, parent: str, at: datetime) -> list[Change]:
         changes = []
         for service, alert in self.open.items():
             if service == parent or alert.cause is not None:
                 continue
-            cause = self._cause(service)
+            cause = self._cause(service, alert.onset_at)
             if cause is not None:
                 self.open[service] = replace(alert, cause=cause, updated_at=at)
                 changes.append(Change(alert=self.open[service], reason=Reason.UPDATED, at=at))
@@ -158,5 +173,5 @@ class Lifecycle:
         """Take over a dumped state."""
         self.open = msgspec.convert(state["open"], dict[str, Alert])
         self.closed = msgspec.convert(state["closed"], dict[str, Alert])
-        pairs = msgspec.convert(state["galleries"], dict[str, list[tuple[str | None, Evidence]]])
-        self.galleries = {service: Gallery(kept) for service, kept in pairs.items()}
+        saved = msgspec.convert(state["galleries"], dict[str, list[Kept]])
+        self.galleries = {service: Gallery(kept) for service, kept in saved.items()}

@@ -134,6 +134,34 @@ def test_children_of_a_failing_parent_are_explained_whichever_came_first() -> No
     assert later.alert.cause == "aws"
 
 
+def test_a_bystander_is_explained_by_the_service_that_its_posts_are_about() -> None:
+    """ "AT&T is down, is Verizon down as well?" accuses nobody at Verizon."""
+    lifecycle = Lifecycle([Service(slug="att", name="AT&T"), Service(slug="verizon", name="Verizon")])
+    for number in range(8):
+        lifecycle.note(make_judgement(-1, number=number, service="att", text="at&t is down"))
+    for number in range(3):
+        lifecycle.note(make_judgement(-1, number=number, service="verizon", text="at&t down, verizon too?"), ("att",))
+
+    root = only(lifecycle.apply("att", signal(0, Level.ALERT, service="att")))
+    bystander = only(lifecycle.apply("verizon", signal(1, Level.ALERT, service="verizon")))
+
+    assert (root.alert.cause, bystander.alert.cause) == (None, "att")
+
+
+def test_two_services_named_together_as_often_are_both_told() -> None:
+    """Two victims of a third: neither explains the other."""
+    lifecycle = Lifecycle([Service(slug="github", name="GitHub"), Service(slug="twitter", name="Twitter")])
+    for slug, other in (("github", "twitter"), ("twitter", "github")):
+        for number in range(4):
+            lifecycle.note(make_judgement(-1, number=number, service=slug, text="both down"), (other,))
+
+    causes = [
+        only(lifecycle.apply(slug, signal(0, Level.ALERT, service=slug))).alert.cause for slug in ("github", "twitter")
+    ]
+
+    assert causes == [None, None]
+
+
 def test_the_state_survives_json() -> None:
     """Open and closed alerts and their evidence come back equal."""
     lifecycle = Lifecycle([SLACK], Page())
