@@ -25,6 +25,7 @@ from detector.domain import (
 START = parse_time("2026-01-05T00:00:00Z")  # a Monday
 COMPLAINT = Probabilities(0.97, 0.01, 0.005, 0.005, 0.01)
 CHATTER = Probabilities(0.01, 0.005, 0.005, 0.01, 0.97)
+PAST = Probabilities(0.01, 0.01, 0.96, 0.01, 0.01)
 REPORT = Probabilities(0.04, 0.93, 0.01, 0.01, 0.01)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from detector.detect.scan import ScanDetector, build
 from detector.domain import Budget, Coverage, CoverageState, Judgement, Level, Service
 from detector.protocols import Detector, Signal
-from tests.builders import CHATTER, REPORT, SLACK, START, at, daily, make_judgement, stream
+from tests.builders import CHATTER, PAST, REPORT, SLACK, START, at, daily, make_judgement, stream
 
 DAY = 1440.0
 YEARLY = Budget.parse("1/year")
@@ -240,6 +240,43 @@ def test_posts_that_arrive_minutes_late_still_argue() -> None:
     _, signals = play([make_judgement(0.0, p=CHATTER), *late])
 
     assert any(signal.level is Level.ALERT for signal in signals)
+
+
+def test_new_accounts_alone_raise_only_a_watch_and_unknown_age_is_not_new() -> None:
+    """Two hundred accounts of yesterday are not an outage."""
+    young = [make_judgement(10 * DAY + i, number=i, account_created_at=at(9 * DAY)) for i in range(30)]
+    old = [make_judgement(10 * DAY + i, number=i, account_created_at=at(-400 * DAY)) for i in range(4)]
+    start = make_judgement(0.0, p=CHATTER)
+
+    assert {signal.level for signal in play([start, *young])[1]} == {Level.WATCH}
+    assert Level.ALERT in {signal.level for signal in play([start, *old])[1]}
+
+
+def test_posts_without_an_author_need_one_more() -> None:
+    """A source that names nobody could be one person."""
+    nameless = [make_judgement(10 * DAY + i, number=i, author=None) for i in range(4)]
+    start = make_judgement(0.0, p=CHATTER)
+
+    assert {signal.level for signal in play([start, *nameless[:3]])[1]} == {Level.WATCH}
+    assert Level.ALERT in {signal.level for signal in play([start, *nameless])[1]}
+
+
+def test_people_who_say_it_is_back_close_an_alert_sooner() -> None:
+    """Recovery is called where people call it."""
+    begin = 10 * DAY
+    posts = [make_judgement(0.0, p=CHATTER), *(make_judgement(begin + i / 2, number=i) for i in range(60))]
+    back = [make_judgement(begin + 31 + i / 4, number=100 + i, p=PAST, text="slack is back") for i in range(10)]
+
+    silent, first = play(posts)
+    told, second = play([*posts, *back])
+    ends = [
+        next(opened_closed[1] for opened_closed in alerts([*signals, *detector.advance(at(begin + 300))]))
+        for detector, signals in ((silent, first), (told, second))
+    ]
+
+    assert ends[0] is not None
+    assert ends[1] is not None
+    assert ends[1] < ends[0]
 
 
 def test_the_providers_own_posts_never_count() -> None:
