@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup watch demo test check fix bench
+.PHONY: setup watch demo test check fix bench bench-detect bench-detect-long
 .DEFAULT_GOAL := demo
 
 setup: .venv/.ready
@@ -38,3 +38,10 @@ fix: setup
 
 bench: setup
 	$(BIN)/python tests/bench/run.py
+
+# Our detector against the field and the limit: a table, and a plot in build/bench-detect. Under 20 minutes.
+bench-detect: setup
+	$(BIN)/python -m tests.bench.detect
+
+bench-detect-long: setup
+	$(BIN)/python -m tests.bench.detect --long
