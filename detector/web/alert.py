@@ -79,8 +79,8 @@ def argument(alert: Alert, pairing: Pairing | None, names: Mapping[str, str]) ->
     onset = clock_words(alert.onset_at, UTC, beside=told)
     said = "we alerted" if alert.fired_at else "we began to watch"
     began = (
-        f"From about {onset} UTC people said of {name} that {symptom(alert.evidence)}: {people_words(estimate)} at "
-        f"this hour of the week. So many within so short a time happen "
+        f"From about {onset} UTC people said of {name} that {symptom(alert.evidence)}; at the strongest "
+        f"{people_words(estimate)} at this hour of the week. So many within so short a time happen "
         f"{return_period_words(estimate.return_period_months)}."
     )
     spoke = (

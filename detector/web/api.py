@@ -13,11 +13,10 @@ from starlette.responses import JSONResponse, Response
 
 from detector.domain import AlertState, format_time
 from detector.errors import StoreError
-from detector.web import alert, board, metrics, proof, series, service, sources
+from detector.web import alert, metrics, proof, series, service, sources
 from detector.web.desk import Desk
-from detector.web.feed import atom
 from detector.web.live import Live
-from detector.web.shapes import AlertList, Status, StatusEntry
+from detector.web.shapes import AlertList
 
 MOST_STREAMS = 1200
 _LIST = 200
@@ -34,21 +33,6 @@ class Api:
         """`/api/board`."""
         snapshot = await to_thread.run_sync(self._live.snapshot)
         return answer(snapshot.board)
-
-    async def status(self, _: Request) -> Response:
-        """`/status.json`."""
-        found = (await to_thread.run_sync(self._live.snapshot)).board
-        status = Status(
-            at=found["at"],
-            state=board.worst(found["counts"]),  # type: ignore[typeddict-item]  # one of the states of `counts`
-            services=[
-                StatusEntry(
-                    service=row["slug"], name=row["name"], state=row["state"], since=row["since"], alert=row["alert"]
-                )
-                for row in found["services"]
-            ],
-        )
-        return answer(status)
 
     async def service(self, request: Request) -> Response:
         """`/api/services/SLUG`."""
@@ -149,16 +133,6 @@ class Api:
                 return metrics.exposition(snapshot.board, found, ask.owed(), self._live.streams)
 
         return Response(await to_thread.run_sync(look), media_type=metrics.CONTENT_TYPE)
-
-    async def feed(self, request: Request) -> Response:
-        """`/feed.atom`: alerts, newest first."""
-
-        def look() -> str:
-            with self._desk.asking() as ask:
-                found = [each for each in ask.read.alerts(limit=100) if each.fired_at is not None][:50]
-                return atom(found, names=self._desk.names, page=str(request.base_url), now=self._desk.around.now())
-
-        return Response(await to_thread.run_sync(look), media_type="application/atom+xml")
 
     async def events(self, request: Request) -> Response:
         """`/events`: the board's changes as server-sent events; goes on after `Last-Event-ID`, or `?since=`."""

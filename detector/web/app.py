@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from detector.errors import StoreError
 from detector.web.api import Api, problem, store_trouble
 from detector.web.desk import Desk
+from detector.web.feeds import Feeds
 from detector.web.guard import Guard, Sessions
 from detector.web.pages import Pages
 from detector.web.ports import Act, OpenReader, Surroundings
@@ -61,7 +62,7 @@ def create_app(
     """
     desk, sessions, templates = Desk(open_reader, around), Sessions(), environment()
     pages = Pages(desk, templates, sessions, writable=act is not None)
-    api = Api(desk, pages.live)
+    api, feeds = Api(desk, pages.live), Feeds(desk, pages.live)
     writes = Writes(desk, pages, sessions, act=act, token=token)
 
     @asynccontextmanager
@@ -99,8 +100,10 @@ def create_app(
             Route("/login", writes.login, methods=["POST"]),
             Route("/events", api.events),
             Route("/metrics", api.metrics),
-            Route("/status.json", api.status),
-            Route("/feed.atom", api.feed),
+            Route("/status.json", feeds.status),
+            Route("/feed.atom", feeds.atom),
+            Route("/feed.rss", feeds.rss),
+            Route("/feed.json", feeds.json),
             Route("/api/openapi.json", api.openapi),
             Route("/api/board", api.board),
             Route("/api/services/{slug}", api.service),
@@ -122,6 +125,8 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.live = pages.live
+    # An address with a slash too many is wrong; a redirect would repeat whatever Host was sent.
+    app.router.redirect_slashes = False
     return app
 
 

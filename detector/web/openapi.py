@@ -41,7 +41,7 @@ READS: tuple[tuple[str, str, Any, list[dict[str, Any]], tuple[int, ...]], ...] =
     ("/api/alerts/{key}", "One alert in detail", shapes.AlertLook, [_KEY], (404,)),
     ("/api/proof", "Our own record", shapes.Proof, [], ()),
     ("/api/sources", "Health of every source", shapes.Sources, [], ()),
-    ("/status.json", "Everything in a word", shapes.Status, [], ()),
+    ("/status.json", "The state of every service, for programs that fail over", shapes.Status, [], ()),
 )
 _WRITES = (
     (
@@ -108,7 +108,14 @@ def document() -> dict[str, Any]:
             }
         }
     paths["/metrics"] = {"get": {"summary": "Prometheus' text format", "responses": {"200": _plain("text/plain")}}}
-    paths["/feed.atom"] = {"get": {"summary": "Alerts as a feed", "responses": {"200": _plain("application/atom+xml")}}}
+    for path, kind in (("atom", "atom+xml"), ("rss", "rss+xml"), ("json", "feed+json")):
+        paths[f"/feed.{path}"] = {
+            "get": {
+                "summary": "Alerts as a feed",
+                "parameters": [_query("service", [], "Only of this service.")],
+                "responses": {"200": _plain(f"application/{kind}"), **_refusals(401, 404, 503)},
+            }
+        }
     paths["/events"] = {
         "get": {
             "summary": "The board's changes as server-sent events; resumes after Last-Event-ID",

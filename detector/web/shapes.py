@@ -336,22 +336,27 @@ class Proof(TypedDict):
 
 @with_config(_EXACT)
 class StatusEntry(TypedDict):
-    """One service in a word."""
+    """One service in a few words."""
 
-    service: str
-    name: str
     state: State
+    name: str
     since: str | None
+    """Inferred beginning of the trouble."""
+    confidence: float | None
+    """From 0 to 1, that the complaints are no chance."""
+    evidence: int
+    """How many people complain."""
     alert: str | None
+    cause: str | None
+    symptom: str | None
 
 
 @with_config(_EXACT)
 class Status(TypedDict):
-    """Everything in a word: the worst state of all, and of each service."""
+    """The state of every service, for programs that fail over; nothing in it changes unless a state does."""
 
-    at: str
-    state: State
-    services: list[StatusEntry]
+    version: Literal[1]
+    services: dict[str, StatusEntry]
 
 
 @with_config(_EXACT)

@@ -119,10 +119,12 @@ def ahead(minutes: float) -> str:
 def percent(share: float | None) -> str:
     """A share in percent.
 
-    >>> percent(0.953), percent(None)
-    ('95 %', '–')
+    >>> percent(0.953), percent(0.0043), percent(None)
+    ('95 %', '0.4 %', '–')
     """
-    return "–" if share is None else f"{share * 100:.0f} %"
+    if share is None:
+        return "–"
+    return f"{share * 100:.1f} %" if 0 < share < 0.01 else f"{share * 100:.0f} %"
 
 
 def spark(row: Row) -> dict[str, str]:

@@ -115,16 +115,15 @@ class Writes:
         logger.info("the page: %s", type(value).__name__.lower())
 
     def _feedback(self, request: Request, values: dict[str, Any]) -> Feedback:
-        real = values.get("real")
-        if real not in {"true", "false", True, False}:
+        given = values.get("real")
+        real = next((each for each in (True, False) if given is each or given == str(each).lower()), None)
+        if real is None:
             raise HTTPException(400, "real is true or false")
         key = request.path_params["key"]
         with self._desk.asking() as ask:
             if ask.read.alert(key) is None:
                 raise HTTPException(404, "there is no such alert")
-        return Feedback(
-            alert_key=key, real=real in {"true", True}, at=self._desk.around.now(), comment=_comment(values)
-        )
+        return Feedback(alert_key=key, real=real, at=self._desk.around.now(), comment=_comment(values))
 
     def _silence(self, request: Request, values: dict[str, Any]) -> Silence:
         slug = request.path_params["slug"]

@@ -27,7 +27,7 @@ def test_an_answer_is_what_the_document_says(site: Site, path: str, shape: Any) 
     answer = ask(site.port, path.format(**FILLED))
 
     assert answer.status == 200
-    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-type"].startswith("application/json")
     TypeAdapter(shape, config=None).validate_json(answer.body, strict=True)
 
 
@@ -147,24 +147,29 @@ def test_metrics_are_in_prometheus_format(site: Site) -> None:
     assert families["detector_posts"].type == "counter"
 
 
-def test_the_word_of_everything(site: Site) -> None:
-    """The worst state first."""
-    status = ask(site.port, "/status.json").json()
+def test_programs_that_fail_over_read_the_states(site: Site) -> None:
+    """And need not read them again while nothing has changed."""
+    answer = ask(site.port, "/status.json")
+    again = ask(site.port, "/status.json", If_None_Match=answer.headers["etag"])
 
-    assert status["state"] == "outage"
-    assert status["services"][0]["service"] == "claude"
+    services = answer.json()["services"]
+    assert (services["claude"]["state"], services["claude"]["alert"]) == ("outage", ALERT)
+    assert (services["notion"]["state"], services["github"]["state"]) == ("learning", "ok")
+    assert (again.status, again.body) == (304, b"")
 
 
-def test_the_feed_is_atom(site: Site) -> None:
-    """With one entry an alert, none for a watch."""
-    answer = ask(site.port, "/feed.atom")
+@pytest.mark.parametrize("path", ["/feed.atom", "/feed.rss", "/feed.json"])
+def test_alerts_can_be_followed_in_a_reader(site: Site, path: str) -> None:
+    """One entry an alert, none for a watch, linked to our pages."""
+    answer = ask(site.port, path)
 
-    feed = ET.fromstring(answer.text)  # noqa: S314 - our own
-    space = {"a": "http://www.w3.org/2005/Atom"}
-    titles = [entry.findtext("a:title", namespaces=space) for entry in feed.findall("a:entry", space)]
-    assert titles[0] == "Claude: people say it is not working, error 529"
-    assert "GitHub: over after 1 h 34 min" in titles
-    assert not any(title and title.startswith("Spotify") for title in titles)
+    assert answer.status == 200
+    assert f"http://127.0.0.1:{site.port}/a/{ALERT}" in answer.text
+    assert "GitHub: over after 1 h 34 min" in answer.text
+    assert "Spotify" not in answer.text
+    assert "Claude" not in ask(site.port, f"{path}?service=github").text
+    if path != "/feed.json":
+        assert ET.fromstring(answer.text).tag  # noqa: S314 - our own
 
 
 def test_no_question_breaks_it(site: Site) -> None:

@@ -192,6 +192,17 @@ def test_a_program_writes_with_the_token(closed: Site) -> None:
     assert closed.town.store.read.feedback(ALERT)[-1].real is True
 
 
+@pytest.mark.parametrize("real", ["[]", "{}", "1", "null", '"yes"', "[[true]]"])
+def test_a_program_that_says_something_odd_is_told_so(closed: Site, real: str) -> None:
+    """400 for whatever is no plain yes or no."""
+    path, given = f"/api/alerts/{ALERT}/feedback", f"Bearer {TOKEN}"
+
+    answer = ask(closed.port, path, method="POST", body=f'{{"real": {real}}}'.encode(), Authorization=given)
+
+    assert answer.status == 400
+    assert "true or false" in answer.json()["error"]
+
+
 def test_an_address_in_use_is_said(site: Site) -> None:
     """With what to do."""
     from detector.errors import UsageError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import socket
@@ -12,9 +13,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from detector.app.page import writer
 from detector.cli import cli
 from detector.cli.serve import access
 from detector.errors import UsageError
+from detector.store import open_reader
+from detector.web import create_app, make_server
 from tests.web.asking import ask, page
 from tests.web.town import Town
 
@@ -79,3 +83,20 @@ def test_top_prints_the_board(place: Town) -> None:
     assert lines[0].startswith("Claude is failing")
     assert lines[3].split()[:2] == ["Failing", "Claude"]
     assert len(lines) >= 15
+
+
+def test_the_daemon_can_serve_it_beside_its_loops(place: Town) -> None:
+    """In its own event loop, without touching its signal handlers; it ends when it is told to."""
+
+    async def daemon() -> tuple[int, bool]:
+        app = create_app(lambda: open_reader(place.path), around=place.around(), act=writer(place.store))
+        server = make_server(app, port=0)
+        before = signal.getsignal(signal.SIGTERM)
+        serving = asyncio.create_task(server.serve())
+        answer = await asyncio.to_thread(page, server.port, "/")
+        untouched = signal.getsignal(signal.SIGTERM) is before
+        server.stop()
+        await asyncio.wait_for(serving, 10)
+        return answer.status, untouched
+
+    assert asyncio.run(daemon()) == (200, True)
