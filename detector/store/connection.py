@@ -22,6 +22,18 @@ def store_errors(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: {explain(error)}") from error
 
 
+@contextmanager
+def sound_values(path: Path) -> Iterator[None]:
+    """Turn a stored value that cannot be what it must be (SQLite keeps no sums of its pages) into a `StoreError`."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
+        raise StoreError(
+            f"{path}: holds a value that nobody wrote ({type(error).__name__}: {str(error)[:200]}), so it is damaged; "
+            "restore a backup, or begin anew with detector watch --recover"
+        ) from error
+
+
 def explain(error: sqlite3.Error) -> str:
     """What an SQLite error means for the person who runs this, and what to do.
 

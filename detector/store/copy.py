@@ -112,6 +112,25 @@ def damaged(path: Path) -> str | None:
         if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
             return str(error)
         raise StoreError(f"{path}: cannot be checked ({error}); see that nothing else uses it") from error
+    return _unreadable(path)
+
+
+def _unreadable(path: Path) -> str | None:
+    """What a start would stumble over: SQLite keeps no sums of its pages, so a value can be wrong in a sound file."""
+    from detector.store.reader import Reader
+
+    with Reader(connect_reader(path), path) as reader:
+        try:
+            saved = reader.latest_checkpoint()
+            reader.pending_posts()
+            for _ in reader.judgements_after(saved.sequence if saved else 0):
+                pass
+            reader.alerts()
+            reader.notifications(limit=100_000)
+            reader.coverage()
+            reader.silences()
+        except StoreError as error:
+            return str(error)
     return None
 
 

@@ -7,9 +7,11 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
+from pathlib import Path
 
 from detector.domain import Notification
 from detector.store.codec import clean, maybe_text, to_text
+from detector.store.connection import sound_values
 from detector.store.journal import add_notification
 from detector.store.rows import NOTIFICATION_COLUMNS, notification_of
 
@@ -19,8 +21,9 @@ Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]
 class Outbox:
     """The notifications that a store owes; each method is one transaction or one look."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, path: Path) -> None:
         self._transaction = transaction
+        self._path = path
 
     def due(self, now: datetime, *, receiver: str | None = None, limit: int = 100) -> list[Notification]:
         """What should be sent now, oldest first.
@@ -28,7 +31,7 @@ class Outbox:
         A message waits for the earlier ones of the same alert and receiver: nobody is told that an outage ended
         before hearing that it began.
         """
-        with self._transaction() as conn:
+        with self._transaction() as conn, sound_values(self._path):
             rows = conn.execute(
                 f"SELECT {NOTIFICATION_COLUMNS} FROM notifications AS n "
                 "WHERE sent_at IS NULL AND dead_at IS NULL AND (next_try_at IS NULL OR next_try_at <= :now) "
@@ -39,7 +42,7 @@ class Outbox:
                 "ORDER BY sequence LIMIT :limit",
                 {"now": to_text(now), "receiver": receiver, "limit": limit},
             ).fetchall()
-        return [notification_of(row) for row in rows]
+            return [notification_of(row) for row in rows]
 
     def add(self, owed: Notification) -> None:
         """Owe a message that no change of an alert caused; one with the same id is there once only."""

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import wraps
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from detector.domain import (
     Alert,
@@ -36,7 +38,7 @@ from detector.store.codec import (
     to_text,
     to_time,
 )
-from detector.store.connection import store_errors
+from detector.store.connection import sound_values, store_errors
 from detector.store.rows import (
     CHANGE_COLUMNS,
     COVERAGE_COLUMNS,
@@ -55,11 +57,26 @@ from detector.store.rows import (
 )
 from detector.store.values import AlertChange, Checkpoint, Feedback, HourTotal, SourceCounts
 
+logger = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+
 # A page not read for this long says nothing about the present.
 STALE_AFTER = timedelta(minutes=30)
 
 _PAGE = 2000
 _POST = ", ".join(f"p.{name}" for name in POST_COLUMNS.split(", "))
+
+
+def _sound(answer: Callable[Concatenate[Reader, P], T]) -> Callable[Concatenate[Reader, P], T]:
+    """A question whose answer holds damaged values is refused as a whole."""
+
+    @wraps(answer)
+    def asked(self: Reader, *args: P.args, **named: P.kwargs) -> T:
+        with sound_values(self._path):
+            return answer(self, *args, **named)
+
+    return asked
 
 
 class Reader:
@@ -98,6 +115,7 @@ class Reader:
 
     # posts and judgements
 
+    @_sound
     def posts(self, *, since: datetime | None = None, limit: int = 100) -> list[Post]:
         """Posts seen at or after a time, in `Post.order`."""
         rows = self._all(
@@ -107,12 +125,14 @@ class Reader:
         )
         return [post_of(row) for row in rows]
 
+    @_sound
     def pending_posts(self) -> list[Post]:
         """Posts stored but not yet judged, in `Post.order`: what a restart takes up first."""
         rows = self._all(f"SELECT {POST_COLUMNS} FROM posts WHERE judged_at IS NULL AND weighed_at IS NULL")
         # Sorted here, not by SQLite: its order of text is by bytes, Python's by code point, and one order must rule.
         return sorted((post_of(row) for row in rows), key=lambda post: post.order)
 
+    @_sound
     def estimated_posts(self, limit: int) -> list[Post]:
         """Posts counted by an estimate and still to be judged, oldest first."""
         rows = self._all(
@@ -140,22 +160,32 @@ class Reader:
                 _PAGE,
             )
             for row in rows:
-                mention = Mention(post=post_of(row), service=row[13], matched=row[14], component=row[15])
-                yield row[12], Judgement(mention=mention, p=Probabilities(*row[16:21]), classifier=row[21])
+                with sound_values(self._path):
+                    mention = Mention(post=post_of(row), service=row[13], matched=row[14], component=row[15])
+                    judgement = Judgement(mention=mention, p=Probabilities(*row[16:21]), classifier=row[21])
+                yield row[12], judgement
             if len(rows) < _PAGE:
                 return
             sequence = rows[-1][12]
 
+    @_sound
     def latest_checkpoint(self) -> Checkpoint | None:
-        """The newest saved state, None before the first."""
-        rows = self._all("SELECT state, sequence, at FROM checkpoints ORDER BY id DESC LIMIT 1")
-        return Checkpoint(state=json.loads(rows[0][0]), sequence=rows[0][1], at=to_time(rows[0][2])) if rows else None
+        """The newest saved state that can be read, None before the first."""
+        for state, sequence, at in self._all("SELECT state, sequence, at FROM checkpoints ORDER BY id DESC"):
+            try:
+                return Checkpoint(state=json.loads(state), sequence=sequence, at=to_time(at))
+            except ValueError as error:
+                # The one before serves as well: what came after it is rebuilt from the judgements.
+                logger.warning("%s: a saved state cannot be read (%s); trying an older one", self._path, error)
+        return None
 
+    @_sound
     def recorded_until(self) -> datetime | None:
         """How far the pipeline's time had come at the last `record`."""
         rows = self._all("SELECT value FROM meta WHERE key = 'recorded_until'")
         return to_time(rows[0][0]) if rows else None
 
+    @_sound
     def alive_at(self) -> datetime | None:
         """When the daemon last brought a post of its own through every stage; None if it never did."""
         rows = self._all("SELECT value FROM meta WHERE key = 'alive_at'")
@@ -163,6 +193,7 @@ class Reader:
 
     # alerts
 
+    @_sound
     def alerts(
         self,
         *,
@@ -185,11 +216,13 @@ class Reader:
         )
         return [alert_of(row) for row in rows]
 
+    @_sound
     def alert(self, key: str) -> Alert | None:
         """One alert with its estimate and quotes; None if there is none of that key."""
         rows = self._all(f"SELECT {ALERT_COLUMNS} FROM alerts WHERE key = ?", key)
         return alert_of(rows[0]) if rows else None
 
+    @_sound
     def alert_changes(self, key: str) -> list[AlertChange]:
         """The life of an alert, step by step."""
         rows = self._all(
@@ -198,6 +231,7 @@ class Reader:
         )
         return [change_of(row) for row in rows]
 
+    @_sound
     def decisions(self, key: str) -> list[Decision]:
         """Why each receiver was, or was not, told of an alert, in order."""
         rows = self._all(
@@ -206,6 +240,7 @@ class Reader:
         )
         return [decision_of(row) for row in rows]
 
+    @_sound
     def notifications(self, key: str | None = None, *, limit: int = 1000) -> list[Notification]:
         """Messages owed, sent and given up, newest first; of one alert if a key is given."""
         rows = self._all(
@@ -216,6 +251,7 @@ class Reader:
         )
         return [notification_of(row) for row in rows]
 
+    @_sound
     def dead_letters(self, *, limit: int = 1000) -> list[Notification]:
         """Messages given up, newest first; `failed` says why."""
         rows = self._all(
@@ -225,6 +261,7 @@ class Reader:
         )
         return [notification_of(row) for row in rows]
 
+    @_sound
     def silences(self, *, now: datetime | None = None) -> list[Silence]:
         """Silences by their start; with `now`, only those that hold or are still to come."""
         rows = self._all(
@@ -233,6 +270,7 @@ class Reader:
         )
         return [silence_of(row) for row in rows]
 
+    @_sound
     def feedback(self, key: str | None = None) -> list[Feedback]:
         """What people said of alerts, oldest first."""
         rows = self._all(
@@ -244,6 +282,7 @@ class Reader:
 
     # the official record
 
+    @_sound
     def incidents(self, *, service: str | None = None, since: datetime | None = None) -> list[Incident]:
         """The provider's incidents with their updates, oldest first."""
         rows = self._all(
@@ -263,6 +302,7 @@ class Reader:
         )
         return incident_of(row, updates)
 
+    @_sound
     def official(self, service: str, at: datetime) -> Official | None:
         """The provider's word as we knew it at a time (`protocols.OfficialRecord`); None where no page was ever read.
 
@@ -290,6 +330,7 @@ class Reader:
             incident = self._incident(found[0]) if found else None
         return Official(state=PageState(rows[0][1]), checked_at=checked_at, description=rows[0][2], incident=incident)
 
+    @_sound
     def page_history(
         self, service: str, *, since: datetime | None = None
     ) -> list[tuple[datetime, datetime, PageState, str]]:
@@ -304,6 +345,7 @@ class Reader:
 
     # sources and totals
 
+    @_sound
     def coverage(self, source: str | None = None, *, since: datetime | None = None) -> list[Coverage]:
         """Spans that reach past `since`, in the order they were noted."""
         rows = self._all(
@@ -319,6 +361,7 @@ class Reader:
         rows = self._all("SELECT cursor FROM cursors WHERE source = ?", source)
         return rows[0][0] if rows else None
 
+    @_sound
     def sources(self) -> list[SourceCounts]:
         """What became of everything each source brought, by name."""
         outcomes: dict[str, dict[tuple[str, str], int]] = {}
@@ -343,6 +386,7 @@ class Reader:
             for source in sorted(outcomes.keys() | polls.keys())
         ]
 
+    @_sound
     def shares(self, *, since: datetime) -> dict[str, dict[str, float]]:
         """By service, the share each source has had of the posts that named it, as of the last `rollup`."""
         found: dict[str, dict[str, float]] = {}
@@ -355,6 +399,7 @@ class Reader:
             by_source.update({source: count / total for source, count in by_source.items()})
         return found
 
+    @_sound
     def hours(self, service: str, *, since: datetime, until: datetime) -> list[HourTotal]:
         """Totals of the hours that begin in [since, until), by hour and source, as of the last `rollup`."""
         rows = self._all(

@@ -25,7 +25,7 @@ from detector.domain import (
 from detector.errors import StoreError
 from detector.store import ingest, journal, official, upkeep
 from detector.store.codec import clean, to_text
-from detector.store.connection import check_quickly, connect_reader, connect_writer, store_errors
+from detector.store.connection import check_quickly, connect_reader, connect_writer, sound_values, store_errors
 from detector.store.lock import WriterLock
 from detector.store.outbox import Outbox
 from detector.store.reader import Reader
@@ -77,7 +77,7 @@ class Store:
         self._lock = lock
         self._busy = RLock()
         self.read = Reader(conn, path, busy=self._busy)
-        self.outbox = Outbox(self._transaction)
+        self.outbox = Outbox(self._transaction, path)
         self._forgotten = frozenset(
             row[0]
             for row in conn.execute(
@@ -100,7 +100,7 @@ class Store:
             conn = connect_writer(path)
             try:
                 check_quickly(conn, path)
-                with store_errors(path):
+                with store_errors(path), sound_values(path):
                     _upgrade(conn, path, now=now)
                     return cls(conn, path, lock)
             except BaseException:

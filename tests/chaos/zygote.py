@@ -1,0 +1,57 @@
+"""A process that has imported everything and forks a daemon on demand: a start costs milliseconds, not seconds.
+
+Speaks JSON lines: `{"do": "fork", "job": ..., ...}` answers `{"pid": n}`, `{"do": "wait", "pid": n}` its exit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    from tests.chaos import jobs
+
+    for line in sys.stdin:
+        order = json.loads(line)
+        if order["do"] == "fork":
+            pid = os.fork()
+            if pid == 0:
+                _child(jobs.JOBS[order["job"]], order)
+            answer = {"pid": pid}
+        else:
+            _, status = os.waitpid(order["pid"], 0)
+            answer = {"pid": order["pid"], "status": os.waitstatus_to_exitcode(status)}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def _child(job: Any, order: dict[str, Any]) -> None:
+    code = 1
+    try:
+        # Its own group: what it starts (the parser) can be ended with it.
+        os.setpgid(0, 0)
+        log = os.open(Path(order["folder"]) / "daemon.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        asyncio.run(job(order))
+        code = 0
+    except BaseException:  # noqa: BLE001 - whatever it was, the child must not go on as the zygote
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
