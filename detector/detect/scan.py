@@ -13,6 +13,7 @@ never at calls, so batching changes nothing.
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,6 +51,7 @@ TAU_SHORTEST = 4.0  # minutes: the shortest memory of the local level
 VOTER = 0.25  # a post less likely a complaint than this is nobody's vote
 SURE_NAMELESS = 0.6  # no more than this from a post without an author: four of them, not three
 NEW_ACCOUNT = timedelta(days=7)  # a younger account argues, but its owner is no voter; unknown age is not new
+SAID_KEPT = 400  # newest accepted posts whose places are told
 ACCEPT = 0.25  # weights below only feed the baseline
 
 
@@ -96,7 +98,7 @@ class ScanDetector:
         self.frontier = 0.0  # event time of the newest accepted or other mention
         self.sums = Sums()
         self.late = 0
-        self.by_source: dict[str, float] = {}
+        self.said: deque[tuple[float, str]] = deque(maxlen=SAID_KEPT)  # when and where, of each accepted post
 
     @property
     def threshold(self) -> float:
@@ -152,7 +154,7 @@ class ScanDetector:
         self._count(at, w, sure=sure, voter=sure > 0.0 and not _is_new(post), report=report, keep=accepted or report)
         if accepted:
             self.scale.learn(w)
-            self.by_source[post.source] = self.by_source.get(post.source, 0.0) * 0.9 + w
+            self.said.append((at, post.source))
         if not (accepted or report):
             return signals
         argued = self._argue(post.seen_at, known, w)
@@ -346,8 +348,14 @@ class ScanDetector:
             ratio=round(people / max(mu, 0.01), 2),
             score=round(score, 3),
             window_minutes=round(self.frontier - start.at, 2),
-            sources=tuple(sorted(self.by_source.items(), key=lambda pair: (-pair[1], pair[0]))[:5]),
+            sources=self._sources(start.at),
             voters=self.sums.voters - start.voters,
+        )
+
+    def _sources(self, onset: float) -> tuple[tuple[str, float], ...]:
+        places = Counter(source for at, source in self.said if at >= onset)
+        return tuple(
+            (source, float(count)) for source, count in sorted(places.items(), key=lambda p: (-p[1], p[0]))[:5]
         )
 
     def dump(self) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from detector.domain import Level
 if TYPE_CHECKING:
     from detector.detect.scan import ScanDetector
 
-FORMAT = 3
+FORMAT = 4
 _PLAIN = (
     "clock",
     "frontier",
@@ -32,7 +33,7 @@ def dump_scan(scan: ScanDetector) -> dict[str, Any]:
         "scale": [scan.scale.first, scan.scale.second],
         "votes": list(scan.votes.seen.items()),
         "starts": [asdict(start) for start in scan.starts.kept],
-        "by_source": dict(scan.by_source),
+        "said": [list(pair) for pair in scan.said],
         "episode": None if episode is None else asdict(episode),
     }
 
@@ -55,7 +56,7 @@ def load_scan(scan: ScanDetector, state: dict[str, Any]) -> None:
     scan.scale.first, scan.scale.second = state["scale"]
     scan.votes.seen = dict(state["votes"])
     scan.starts.kept = [Start(**fields) for fields in state["starts"]]
-    scan.by_source = dict(state["by_source"])
+    scan.said = deque(((at, source) for at, source in state["said"]), maxlen=scan.said.maxlen)
     saved = state["episode"]
     scan.episode = None
     if saved is not None:

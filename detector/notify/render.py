@@ -12,7 +12,7 @@ from detector.notify.symptoms import component, symptom
 from detector.notify.words import (
     clock_words,
     duration_words,
-    number_words,
+    expected_words,
     official_words,
     people_words,
     return_period_words,
@@ -284,7 +284,7 @@ def _first_complaint(evidence: tuple[Evidence, ...]) -> datetime | None:
 
 
 def _clearing(alert: Alert) -> str:
-    expected = number_words(alert.estimate.expected)
+    expected = expected_words(alert.estimate.expected)
     return f"complaints are back to the usual {expected} in {duration_words_of(alert.estimate.window_minutes)}"
 
 

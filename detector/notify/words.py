@@ -103,12 +103,23 @@ def people_words(estimate: Estimate) -> str:
 
     >>> from detector.domain import EPOCH
     >>> people_words(Estimate(service="claude", at=EPOCH, onset=EPOCH, people=5.2, expected=0.2, ratio=26,
-    ...     return_period_months=14, score=8, window_minutes=3.1))
-    '5.2 people in 3 min, 0.2 expected'
+    ...     return_period_months=14, score=8, window_minutes=3.1, voters=6))
+    '6 people in 3 min, 0.2 expected'
     """
-    people = number_words(estimate.people)
+    people = number_words(estimate.voters or estimate.people)
     window = duration_words(timedelta(minutes=max(estimate.window_minutes, 1)))
-    return f"{people} {'person' if people == '1' else 'people'} in {window}, {number_words(estimate.expected)} expected"
+    return (
+        f"{people} {'person' if people == '1' else 'people'} in {window}, {expected_words(estimate.expected)} expected"
+    )
+
+
+def expected_words(expected: float) -> str:
+    """What is usual: never a bare 0, for nothing is impossible.
+
+    >>> expected_words(0.0004), expected_words(3.0)
+    ('under 0.1', '3')
+    """
+    return "under 0.1" if expected < 0.1 else number_words(expected)
 
 
 def source_words(sources: Sequence[tuple[str, float]], *, most: int = 4) -> str:
