@@ -40,7 +40,7 @@ def test_the_message_is_handed_over_as_text() -> None:
 
     (said,) = service.got
     assert str(said["title"]).startswith("🟠 Claude")
-    assert str(said["body"]).startswith("5.2 people")
+    assert str(said["body"]).startswith("7 people")
     assert (said["notify_type"], said["body_format"], said["interpret_escapes"]) == ("warning", "text", False)
 
 
