@@ -58,10 +58,10 @@ QUICK = Size(
     seeds=1,
 )
 USUAL = Size(
-    volumes={0.05: (30, 84), 0.5: (14, 84), 5.0: (5, 70)},
-    rates={0.01: (24, 84), 50.0: (1, 49)},
+    volumes={0.05: (30, 84), 0.5: (12, 84), 5.0: (4, 70)},
+    rates={0.01: (24, 84), 50.0: (1, 42)},
     curve=6,
-    virals=(10, 84),
+    virals=(12, 70),
     campaigns=200,
     services=tuple(detect_series.SERVICES),
     seeds=3,
@@ -83,21 +83,34 @@ def say(*lines: str) -> None:
     sys.stdout.flush()
 
 
+def note(line: str) -> None:
+    """Tell early on stderr what a table will say later."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _seed(volume: float) -> int:
+    """The first seed of a volume's streams without outages; those with outages begin 5,000 later."""
+    return 10_000 * (1 + round(100 * volume))
+
+
 def synthetic(size: Size, out: Path, pool: Executor) -> None:
     """Delays at one false episode a service-month, nominal against realised, closes, and delay against budget."""
     told: list[tuple[float, list[tuple[float, Rate]]]] = []
     closes: list[str] = []
     panels: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for number, (volume, (streams, days)) in enumerate(size.volumes.items()):
-        calm = [Plan(seed=10_000 * (number + 1) + i, days=days, complaints=volume) for i in range(streams)]
+    for volume, (streams, days) in size.volumes.items():
+        calm = [Plan(seed=_seed(volume) + i, days=days, complaints=volume) for i in range(streams)]
         true = [replace(one, seed=one.seed + 5000, every_hours=60.0, ratios=RATIOS) for one in calm]
         budget, tried = matched(calm, CALM_DAYS * DAY, pool)
         told.append((volume, tried))
+        for nominal, seen in tried:
+            note(f"{volume:g} posts/min, nominal {nominal:.2g} a month: {interval(seen)}")
         own, blocked = delays(true, budget, pool)
         compared = _compare(calm, true)
         results = dict(compared[1.0])
         limit = results.pop(ORACLE)[1]
-        if not number:
+        if not told[1:]:
             names = [OURS, *results, "oracle"]
             say("", "Median delay in minutes [P(<=5)/P(<=10)/P(<=30)], all at 1 false episode a service-month", "")
             say(f"| posts/min x factor | {' | '.join(names)} | ours over oracle |", "|" + "---|" * (len(names) + 2))
@@ -105,6 +118,7 @@ def synthetic(size: Size, out: Path, pool: Executor) -> None:
         say(*delay_rows(volume, shown, limit, OURS))
         left = f"{blocked} outages left out (already open)" if blocked else "none left out"
         levels = ", ".join(f"{name.split(',')[0]} {level:.3g}" for name, (level, _) in results.items())
+        note(f"{volume:g} posts/min, close: {close_line(volume, own)} matched budget {budget:.2g}; left out {blocked}")
         closes.append(f"{close_line(volume, own)} matched budget {budget:.2g}/month, {left}; thresholds: {levels} |")
         if volume < 1.0:
             panel = panels.setdefault(f"{volume:g} posts a minute, outages of x30", {})
@@ -118,11 +132,11 @@ def synthetic(size: Size, out: Path, pool: Executor) -> None:
     for volume, tried in told:
         say(f"| {volume:g} | {'; '.join(f'{nominal:.2g}: {interval(rate)}' for nominal, rate in tried)} |")
     for volume, (streams, days) in size.rates.items():
-        plans = [Plan(seed=int(90_000 + 1000 * volume) + i, days=days, complaints=volume) for i in range(streams)]
+        plans = [Plan(seed=_seed(volume) + i, days=days, complaints=volume) for i in range(streams)]
         say(f"| {volume:g} | 1: {interval(null_rate(plans, 1.0, CALM_DAYS * DAY, pool))} |")
     say("", "| posts/min | close after the true end, min: median | p90 | outages | |", "|---|---|---|---|---|", *closes)
-    for path in plot(panels, out):
-        say(f"wrote {path}")
+    if panels:
+        say(*(f"wrote {path}" for path in plot(panels, out)))
 
 
 def _compare(calm: Sequence[Plan], true: Sequence[Plan]) -> dict[float, dict[str, tuple[float, list[Found]]]]:
@@ -192,9 +206,17 @@ def main() -> None:
     parser.add_argument("--only", default="synthetic,series,virals,campaigns,cases", metavar="PART,...")
     parser.add_argument("--replays", type=Path, help="folder with made replays; default: made in OUT/replays")
     parser.add_argument("--judge", default="truth", help="classifier of the real series")
+    parser.add_argument("--volumes", help="only these complaints a minute, as 0.05,5")
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
     size = QUICK if asked.quick else LONG if asked.long else USUAL
+    if asked.volumes:
+        only = {float(volume) for volume in asked.volumes.split(",")}
+        size = replace(
+            size,
+            volumes={volume: much for volume, much in size.volumes.items() if volume in only},
+            rates={volume: much for volume, much in size.rates.items() if volume in only},
+        )
     asked.out.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(asked.workers, mp_context=get_context("spawn")) as pool:
         parts: dict[str, Callable[[], None]] = {

@@ -185,36 +185,37 @@ def null_rate(
 
 
 def matched(
-    plans: Sequence[Plan],
-    scored_from: float,
-    pool: Executor,
-    *,
-    noisy: bool = False,
-    tries: int = 2,
-    slope: float = 1.0,
+    plans: Sequence[Plan], scored_from: float, pool: Executor, *, noisy: bool = False, tries: int = 2
 ) -> tuple[float, list[tuple[float, Rate]]]:
     """The nominal budget at which one false episode a service-month is realised, and every budget tried.
 
-    False alarms are about proportional to the nominal budget (an exponential tail); each try corrects by the rate
-    seen, and the logarithms of the tries around 1 are interpolated.
+    False alarms are about proportional to the nominal budget (an exponential tail). A second try is made where the
+    first lies off by over a quarter; far apart the two are interpolated, else pooled.
     """
     tried: list[tuple[float, Rate]] = []
     budget = 1.0
     for _ in range(tries):
         rate = null_rate(plans, budget, scored_from, pool, noisy=noisy)
         tried.append((budget, rate))
-        if abs(log(max(rate.a_month, 0.5 / rate.months))) < 0.25:
+        if abs(log(_seen(rate))) < 0.25:
             break
-        step = log(max(rate.a_month, 0.5 / rate.months)) / slope
-        budget *= exp(max(-4.0, min(4.0, -step)))
-    points = sorted((log(b), log(max(r.a_month, 0.5 / r.months))) for b, r in tried)
-    if len(points) >= 2 and points[-1][1] > points[0][1] + 0.1:
-        (x0, y0), (x1, y1) = points[0], points[-1]
-        found = x0 - y0 * (x1 - x0) / (y1 - y0)
-    else:
-        found, below = min(points, key=lambda point: abs(point[1]))
-        found -= below
-    return exp(max(-9.0, min(4.0, found))), tried
+        budget *= exp(max(-4.0, min(4.0, -log(_seen(rate)))))
+    return _unit_budget(tried), tried
+
+
+def _seen(rate: Rate) -> float:
+    """Episodes a month, half an episode where there was none."""
+    return max(rate.a_month, 0.5 / rate.months)
+
+
+def _unit_budget(tried: Sequence[tuple[float, Rate]]) -> float:
+    (x0, y0), (x1, y1) = (
+        (log(budget), log(_seen(rate))) for budget, rate in sorted((tried[0], tried[-1]), key=lambda pair: pair[0])
+    )
+    if x1 - x0 > 1.0 and y1 - y0 > 0.3:
+        return exp(max(-9.0, min(4.0, x0 - y0 * (x1 - x0) / (y1 - y0))))
+    expected = sum(budget * rate.months for budget, rate in tried)
+    return expected / max(sum(rate.count for _, rate in tried), 0.5)
 
 
 @dataclass(frozen=True, slots=True)
