@@ -72,7 +72,7 @@ def _sound(answer: Callable[Concatenate[Reader, P], T]) -> Callable[Concatenate[
     """A question whose answer holds damaged values is refused as a whole."""
 
     @wraps(answer)
-    def asked(self: Reader, *args: P.args, **named: P.kwargs) -> T:
+    def asked(self: Reader, /, *args: P.args, **named: P.kwargs) -> T:
         with sound_values(self._path):
             return answer(self, *args, **named)
 

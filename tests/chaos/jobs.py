@@ -20,7 +20,7 @@ from detector.app.daemon import Connections, Daemon
 from detector.app.operator import Operator
 from detector.collectors.context import CollectorContext
 from detector.collectors.feeds import FeedCollector
-from detector.domain import MINUTE, Notification
+from detector.domain import MINUTE, Notification, Post
 from detector.notify.slack import build as slack
 from detector.protocols import Harvest
 from detector.status.statuspage import build as statuspage
@@ -105,13 +105,13 @@ class Scripted:
         if step >= STEPS:
             return Harvest(cursor=cursor)
         again = script(self._seed, step - 1, now)[:1] if step else []
-        return Harvest(posts=tuple([*again, *script(self._seed, step, now)]), cursor=str(step + 1))
+        return Harvest(posts=(*again, *script(self._seed, step, now)), cursor=str(step + 1))
 
     async def aclose(self) -> None:
         """Nothing to release."""
 
 
-def script(seed: int, step: int, now: datetime) -> list[Any]:
+def script(seed: int, step: int, now: datetime) -> list[Post]:
     """What is said in a step: services 0 and 1 fail, somewhere."""
     luck = random.Random(seed * 1000 + step)
     return [complaint(luck.randrange(2), step * 10 + n, now) for n in range(luck.randrange(1, 4))]
