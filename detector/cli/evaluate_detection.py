@@ -38,7 +38,9 @@ def command(
 ) -> None:
     """Score the alerts that `detector backfill` wrote: recall, delay, lead, false alarms, and chance.
 
-    Watches are no alerts. Intervals are of 95 %: Wilson's for shares, Garwood's for counts.
+    Watches are no alerts. Of the official record only what was posted during the replay counts, as told by the
+    summary.json beside ALERTS.jsonl; bursts are taken as they stand. Intervals are of 95 %: Wilson's for shares,
+    Garwood's for counts.
     """
     from detector.backfill.evaluate_detection import against_bursts, against_record
     from detector.errors import UsageError
@@ -56,7 +58,13 @@ def command(
         true = [burst for burst in true if service is None or burst.service in {"", service}]
         found |= against_bursts(spans, true, months)
     if incidents:
-        found["official"] = against_record(spans, _record(incidents, service, since), months)
+        begun, ended = _period(alerts)
+        record = [
+            outage
+            for outage in _record(incidents, service, since)
+            if (begun is None or outage.posted_at >= begun) and (ended is None or outage.posted_at <= ended)
+        ]
+        found["official"] = against_record(spans, record, months)
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -141,6 +149,18 @@ def _months(alerts: Path) -> float:
     if months <= 0:
         raise UsageError(f"{beside}: covers no time; give --months")
     return months
+
+
+def _period(alerts: Path) -> tuple[datetime | None, datetime | None]:
+    """What the replay covered, as its summary says; outages outside cannot be found."""
+    from detector.domain import parse_time
+
+    beside = alerts.with_name("summary.json")
+    if not beside.exists():
+        return None, None
+    summary = _parsed(str(beside), _text(beside), lambda text: dict(json.loads(text)))
+    first, last = (summary.get(name) for name in ("from", "to"))
+    return parse_time(first) if first else None, parse_time(last) if last else None
 
 
 def _record(paths: tuple[Path, ...], service: str | None, since: datetime | None) -> list[Any]:

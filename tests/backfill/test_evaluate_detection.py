@@ -193,6 +193,32 @@ def test_the_months_come_from_the_replays_summary(tmp_path: Path) -> None:
     assert json.loads(given.output)["months"] == 4.0
 
 
+def test_official_outages_outside_the_replay_do_not_count(tmp_path: Path) -> None:
+    """The summary says what was covered; an outage of another year cannot have been found."""
+    alerts, _ = write(tmp_path)
+    rows = [
+        {
+            "service": "slack",
+            "id": str(n),
+            "title": "Trouble",
+            "first_posted_at": _text(n),
+            "resolved_at": _text(n + 60),
+        }
+        for n in (10, 5_000, 900_000)
+    ]
+    record = tmp_path / "official.jsonl"
+    record.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    summary = {"service_months": 1.0, "from": _text(0), "to": _text(10_000)}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+
+    done = CliRunner().invoke(
+        cli, ["evaluate-detection", str(alerts), "--incidents", str(record), "--service", "slack", "--json"]
+    )
+
+    official = json.loads(done.stdout)["official"]
+    assert (official["outages"], official["detected"], official["lead_median"]) == (2, 1, 7.0)
+
+
 @pytest.mark.parametrize(("name", "text"), [("alerts.jsonl", '{"x": 1}\n'), ("bursts.json", "[1]")])
 def test_a_wrong_file_is_named(tmp_path: Path, name: str, text: str) -> None:
     """The error says which file, and the exit code is that of wrong use."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,10 +21,11 @@ def river_detectors(calm: Sequence[Series], true: Sequence[Series], first: int) 
 
     They restart after each alarm, so the setting itself is searched: PageHinkley's threshold, ADWIN's ln(1/delta).
     """
-    if find_spec("river") is None:
+    try:
+        drift: Any = import_module("river.drift")
+    except ImportError:
         return {}
     months = sum((len(one.counts) - first) / MONTH for one in calm)
-    drift: Any = import_module("river.drift")
     made: dict[str, tuple[Callable[[float], Any], tuple[float, float]]] = {
         "river PageHinkley, 5 min": (lambda h: drift.PageHinkley(mode="up", threshold=h), (3.0, 5000.0)),
         "river ADWIN, 5 min": (lambda h: drift.ADWIN(delta=float(np.exp(-h)), clock=1), (3.0, 700.0)),
