@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import islice
 from time import perf_counter
 
+from detector.backfill.timeline import Timeline
 from detector.domain import Alert, Post
 from detector.pipeline import Pipeline
 
@@ -24,6 +25,7 @@ class Replayed:
         complaints: mentions judged a present failure, first-hand.
         mentioned: mentions by service.
         seconds: time spent in each stage.
+        timeline: what the pictures need.
     """
 
     alerts: dict[str, Alert] = field(default_factory=dict)
@@ -34,6 +36,7 @@ class Replayed:
     first_at: datetime | None = None
     last_at: datetime | None = None
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    timeline: Timeline = field(default_factory=Timeline)
 
 
 def batches(posts: Iterable[Post], size: int) -> Iterator[list[Post]]:
@@ -53,12 +56,13 @@ def replay(
     *,
     batch: int = BATCH,
     progress: Callable[[int, datetime], None] | None = None,
+    timeline: Timeline | None = None,
 ) -> Replayed:
     """Feed `posts`, which come in `Post.order`, through `pipeline`.
 
-    The result depends neither on `batch` nor on how the posts were stored.
+    The result depends neither on `batch` nor on how the posts were stored. `timeline` knows what to remember.
     """
-    found = Replayed()
+    found = Replayed(timeline=timeline or Timeline())
     clock = perf_counter()
 
     def lap(stage: str) -> None:
@@ -76,7 +80,11 @@ def replay(
         now = chunk[-1].seen_at
         for change in pipeline.weigh(judgements, now):
             found.alerts[change.alert.key] = change.alert
+            found.timeline.pin(change.alert)
         lap("detect")
+        found.timeline.hear(chunk)
+        found.timeline.add(judgements)
+        found.timeline.tidy(now)
         found.posts += len(chunk)
         found.mentions += len(mentions)
         found.mentioned.update(mention.service for mention in mentions)

@@ -13,6 +13,7 @@ from detector.backfill.pairing import Outage, outages, pair
 from detector.backfill.record import IncidentRecord
 from detector.backfill.replay import BATCH, Replayed, replay
 from detector.backfill.scoreboard import eligible, summary
+from detector.backfill.timeline import AFTER, BEFORE, Timeline
 from detector.domain import Alert, Budget, Incident, Pairing, Post, Service
 from detector.pipeline import Pipeline
 from detector.protocols import Classifier, Detector, Matcher
@@ -59,10 +60,12 @@ def backfill(
         make_detector=lambda service: make_detector(service, budget, classifier.prior),
         record=IncidentRecord(incidents),
     )
-    replayed = replay(posts, pipeline, batch=batch, progress=progress)
-    alerts = sorted_alerts(replayed.alerts.values())
     slugs = [service.slug for service in services]
-    record = eligible(outages(incidents), replayed, slugs)
+    known = [outage for outage in outages(incidents) if outage.service in slugs]
+    timeline = Timeline((each.service, each.posted_at - BEFORE, each.posted_at + AFTER) for each in known)
+    replayed = replay(posts, pipeline, batch=batch, progress=progress, timeline=timeline)
+    alerts = sorted_alerts(replayed.alerts.values())
+    record = eligible(known, replayed, slugs)
     pairings = pair(alerts, record)
     scoreboard = summary(
         replayed, alerts, pairings, record, services=slugs, bad_lines=bad_lines(), assumptions=assumptions()

@@ -42,10 +42,12 @@ def command(
 ) -> None:
     """Replay ARCHIVE files and say what would have been alerted, when, and whether it was early.
 
-    Writes alerts.jsonl, pairings.jsonl and summary.json to --out and a Markdown report to stdout.
+    Writes report.html, its pictures, alerts.jsonl, pairings.jsonl and summary.json to --out and a Markdown report
+    to stdout.
     """
     from detector.backfill.lines import write_out
     from detector.backfill.report import markdown
+    from detector.backfill.report_html import write_report
     from detector.backfill.run import backfill
     from detector.collectors.archive import load_posts
     from detector.collectors.archive_counters import ReadCounters
@@ -83,8 +85,10 @@ def command(
     for line in counters.report():
         click.echo(line, err=True)
     title = ", ".join(path.name for path in archives)
+    names = {service.slug: service.name for service in catalogue}
+    write_report(out, done, title=title, budget=said, names=names)
     click.echo(markdown(done.alerts, done.pairings, done.scoreboard, title=title, budget=said), nl=False)
-    click.echo(f"wrote alerts.jsonl, pairings.jsonl and summary.json to {out}", err=True)
+    click.echo(f"wrote report.html, pictures/, alerts.jsonl, pairings.jsonl and summary.json to {out}", err=True)
 
 
 def _chosen(
