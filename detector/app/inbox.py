@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,13 @@ from detector.errors import StoreError, StoreInUseError
 from detector.store import Feedback, Store
 
 logger = logging.getLogger(__name__)
+
+
+Forget = Callable[[Sequence[tuple[str, str]], str | None], None]
+
+
+def _remembers_nothing(keys: Sequence[tuple[str, str]], author: str | None) -> None:
+    """For a process that holds nothing but the database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +71,11 @@ def leave(path: Path, request: Request) -> None:
         raise StoreError(f"{folder}: cannot be written ({error.strerror}); run this as the daemon's user") from error
 
 
-def collect(store: Store, *, now: datetime) -> list[Request]:
+def collect(store: Store, *, now: datetime, forget: Forget = _remembers_nothing) -> list[Request]:
     """Apply and remove every request that waits; one that cannot be applied is logged and moved aside.
 
-    Returns:
-        what was applied, so that a memory can follow.
+    Args:
+        forget: lets a memory follow: the keys of the posts that are gone, and their author if one was named.
     """
     folder = folder_of(store.path)
     if not folder.is_dir():
@@ -77,7 +85,7 @@ def collect(store: Store, *, now: datetime) -> list[Request]:
         try:
             values = json.loads(name.read_text(encoding="utf-8"))
             request = Request(kind=values.pop("kind"), values=values)
-            apply(store, request, now=now)
+            apply(store, request, now=now, forget=forget)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, StoreError) as error:
             logger.warning("request %s was refused: %s", name.name, error)
             name.rename(name.with_suffix(".refused"))
@@ -87,7 +95,7 @@ def collect(store: Store, *, now: datetime) -> list[Request]:
     return done
 
 
-def apply(store: Store, request: Request, *, now: datetime) -> None:
+def apply(store: Store, request: Request, *, now: datetime, forget: Forget = _remembers_nothing) -> None:
     """Carry a request out.
 
     Raises:
@@ -118,9 +126,9 @@ def apply(store: Store, request: Request, *, now: datetime) -> None:
             )
         )
     elif request.kind == "forget_post":
-        store.forget_post(str(values["source"]), str(values["id"]), now=now)
+        forget(store.forget_post(str(values["source"]), str(values["id"]), now=now).keys, None)
     elif request.kind == "forget_author":
-        store.forget_author(str(values["author"]), now=now)
+        forget(store.forget_author(str(values["author"]), now=now).keys, str(values["author"]))
     else:
         raise ValueError(f"no request of kind {request.kind!r}")
 

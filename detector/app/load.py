@@ -9,6 +9,7 @@ the whole would not. Which posts are sampled depends on their ids and on nothing
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -123,9 +124,10 @@ def estimates(taken: Sample, judged: Sequence[Judgement]) -> list[Judgement]:
         stratum = taken.groups[mention.post.key, mention.service]
         exact.setdefault(stratum, []).append(judgement.p)
         coarse.setdefault((stratum[0], stratum[3]), []).append(judgement.p)
+    left = Counter(stratum for _, stratum in taken.left)
     levels: Mapping[Stratum, Probabilities | None] = {
-        stratum: _cautious(exact.get(stratum) or coarse.get((stratum[0], stratum[3])) or [])
-        for stratum in {stratum for _, stratum in taken.left}
+        stratum: _cautious(exact.get(stratum) or coarse.get((stratum[0], stratum[3])) or [], count)
+        for stratum, count in left.items()
     }
     return [
         Judgement(mention=mention, p=p, classifier=ESTIMATED)
@@ -142,12 +144,12 @@ def _lot(seed: str, key: Key) -> bytes:
     return blake2b(f"{seed}\0{key[0]}\0{key[1]}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-def _cautious(found: Sequence[Probabilities]) -> Probabilities | None:
-    """The average, its *now* lowered to the lower end of the interval of the mean.
+def _cautious(found: Sequence[Probabilities], left: int) -> Probabilities | None:
+    """The average, its *now* lowered to the lower end of the interval in which the mean of so many others lies.
 
-    >>> _cautious([Probabilities(0.9, 0.0, 0.0, 0.0, 0.1)] * 4).complaint
+    >>> _cautious([Probabilities(0.9, 0.0, 0.0, 0.0, 0.1)] * 4, 9).complaint
     0.9
-    >>> _cautious([Probabilities(1.0, 0.0, 0.0, 0.0, 0.0), Probabilities(0.0, 0.0, 0.0, 0.0, 1.0)]).complaint < 0.1
+    >>> _cautious([Probabilities(1.0, 0.0, 0.0, 0.0, 0.0), Probabilities(0.0, 0.0, 0.0, 0.0, 1.0)], 9).complaint < 0.1
     True
     """
     if not found:
@@ -156,7 +158,7 @@ def _cautious(found: Sequence[Probabilities]) -> Probabilities | None:
     means = [sum(values) / count for values in zip(*(p.as_tuple() for p in found), strict=True)]
     now = means[0] + means[1]
     spread = sum((p.now - now) ** 2 for p in found) / max(count - 1, 1)
-    low = max(now - _ONE_SIDED_90 * sqrt(spread / count), 0.0)
+    low = max(now - _ONE_SIDED_90 * sqrt(spread * (1 / count + 1 / left)), 0.0)
     factor = low / now if now > 0 else 0.0
     complaint, report = means[0] * factor, means[1] * factor
     return Probabilities(complaint, report, means[2], means[3], 1.0 - complaint - report - means[2] - means[3])

@@ -107,12 +107,7 @@ class Rounds:
             self._store_words = str(error)
 
     def _requests(self, engine: Engine, now: datetime) -> None:
-        done = inbox.collect(self._store, now=now)
-        for request in done:
-            if request.kind == "forget_post":
-                engine.forget([(str(request.values["source"]), str(request.values["id"]))], None)
-            elif request.kind == "forget_author":
-                engine.forget([], str(request.values["author"]))
+        done = inbox.collect(self._store, now=now, forget=engine.forget)
         if any(request.kind.startswith("forget") for request in done):
             self._house.copy(now, anew=True)
 

@@ -98,7 +98,8 @@ def damaged(path: Path) -> str | None:
     if not path.is_file() or path.stat().st_size == 0:
         return None
     try:
-        conn = sqlite3.connect(path, isolation_level=None)
+        # Read-only: whoever opens a damaged file for writing throws its log away.
+        conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         try:
             conn.execute("PRAGMA cell_size_check = ON")
             found = [row[0] for row in conn.execute("PRAGMA quick_check(3)")]

@@ -96,10 +96,12 @@ class Forgotten:
     Attributes:
         posts: how many posts lost their text, author and address.
         purged: whether the write-ahead log was emptied too; False while a reader holds it open.
+        keys: source and id that the posts had, for a memory that must forget them too; of old texts none.
     """
 
     posts: int
     purged: bool
+    keys: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -346,7 +346,7 @@ class Store:
             done = upkeep.forget_posts(conn, keys, now=now)
             upkeep.scrub_checkpoints(conn, keys, author)
         self._forgotten |= {ingest.forgotten_id(clean(source), clean(post_id)) for source, post_id in keys}
-        return Forgotten(posts=done, purged=self._purge())
+        return Forgotten(posts=done, purged=self._purge(), keys=tuple(keys))
 
     def _purge(self) -> bool:
         """Empty the write-ahead log: what was deleted would otherwise stay readable in it."""

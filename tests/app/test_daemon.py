@@ -16,6 +16,7 @@ import pytest
 from detector.app.clock import ReplayClock
 from detector.app.daemon import Connections, Daemon
 from detector.app.engine import Engine, Step
+from detector.app.operator import Operator
 from detector.domain import MINUTE, Notification, PageState, Post, StatusReading
 from detector.errors import ArtifactError, DeliveryError, Permanent, Temporary
 from detector.protocols import Collector, Harvest
@@ -82,7 +83,13 @@ def bad(_n: int, _now: datetime) -> Harvest:
     raise Temporary("bad.example.org: refused the connection")
 
 
-def run_for(minutes: float, path: Path, connections: Connections, observer: Steps | None = None) -> Daemon:
+def run_for(
+    minutes: float,
+    path: Path,
+    connections: Connections,
+    observer: Steps | None = None,
+    operator: Operator | None = None,
+) -> Daemon:
     """Let a daemon live through so many simulated minutes."""
 
     async def live() -> Daemon:
@@ -94,6 +101,7 @@ def run_for(minutes: float, path: Path, connections: Connections, observer: Step
             make_engine=lambda: engine_on(store),
             connections=connections,
             observer=observer,
+            operator=operator,
             rng=random.Random(1),
         )
 
