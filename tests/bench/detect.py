@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/bench-detect"), help="folder for the plot and replays")
     parser.add_argument("--only", default="synthetic,series,virals,campaigns,cases", metavar="PART,...")
     parser.add_argument("--replays", type=Path, help="folder with made replays; default: made in OUT/replays")
-    parser.add_argument("--judge", default="truth", help="classifier of the real series")
+    parser.add_argument("--judge", default="truth", help="classifier of the real series: truth, shipped, or another")
     parser.add_argument("--volumes", help="only these complaints a minute, as 0.05,5")
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()

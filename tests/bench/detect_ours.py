@@ -32,7 +32,7 @@ START = 2_922 * 7.0 * DAY  # a Monday in January 2026, minutes since EPOCH
 WARMUP = 14.0 * DAY  # what our detector sees before the scored part; rivals see everything
 MERGE = 360.0  # alerts closer than this are one episode, for us and for the rivals
 PRIOR = 0.2
-MONTH = 43_200.0
+MONTH = 30.4375 * DAY
 SURE = Probabilities(0.98, 0.005, 0.005, 0.005, 0.005)
 NOT = Probabilities(0.005, 0.005, 0.005, 0.005, 0.98)
 

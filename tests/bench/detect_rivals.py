@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from detector.detect.simulate import DAY, Stream
-from tests.bench.detect_ours import MERGE, Found
+from tests.bench.detect_ours import MERGE, MONTH, Found
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -323,7 +323,7 @@ def rivals(
 ) -> dict[float, dict[str, tuple[float, list[Found]]]]:
     """For each rate of false episodes a service-month, every rival's threshold and delays, by its name."""
     first = int(from_day * DAY)
-    months = sum((len(one.counts) - first) / 43_200 for one in calm)
+    months = sum((len(one.counts) - first) / MONTH for one in calm)
     charts: dict[str, tuple[list[Chart], list[Chart]]] = {
         name: ([partial(stored, rival(one)) for one in calm], [partial(stored, rival(one)) for one in true])
         for name, rival in BINNED.items()

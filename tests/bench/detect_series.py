@@ -26,6 +26,7 @@ SERVICES = {
 SLUGS = {"apple-servers": "icloud"}  # where the catalogue calls it otherwise
 MONTHS = 17.6  # from the warm-up's end to the end of the series
 AFTER = "2019-05-15"
+SHIPPED = "shipped"  # the classifier that comes with the program
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def score(service: str, folder: Path, out: Path, judge: str, budget: str) -> Sco
         archive, results = folder / f"{name}.jsonl.gz", out / judge / name
         slug = SLUGS.get(service, service)
         command = ["backfill", str(archive), "--services", slug, "--budget", budget, "--out", str(results), "--quiet"]
-        _run(_detector(), *command, "--judge", judge)
+        _run(_detector(), *command, *([] if judge == SHIPPED else ["--judge", judge]))
         bursts = folder / f"{name}.jsonl.gz.bursts.json"
         scored = _run(
             _detector(),
