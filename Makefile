@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup watch demo test check fix bench bench-detect bench-detect-long
+.PHONY: setup watch demo test check fix bench chaos chaos-long bench-detect bench-detect-long
 .DEFAULT_GOAL := demo
 
 setup: .venv/.ready
@@ -45,3 +45,11 @@ bench-detect: setup
 
 bench-detect-long: setup
 	$(BIN)/python -m tests.bench.detect --long
+
+# Kills, full disks, damage, jumping clocks, a hundred times the load; ends with a table (`make test` runs a small tier).
+chaos: setup
+	CHAOS=chaos $(BIN)/pytest -q tests/chaos --timeout 1800
+
+# The same at the sizes of a release: hours.
+chaos-long: setup
+	CHAOS=long $(BIN)/pytest -q tests/chaos --timeout 36000

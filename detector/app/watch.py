@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from detector.app.build import Blueprint, connect, load_blueprint, make_engine
 from detector.app.clock import Clock, SystemClock
 from detector.app.daemon import Connections, Daemon
+from detector.app.embed import page_beside
 from detector.app.house import House
 from detector.app.operator import Operator
 from detector.app.supervise import ServiceManager, Supervisor, heartbeat_address
@@ -31,7 +32,6 @@ class Watch:
         config: the settings file, read again on SIGHUP; None is the default one.
         path: the database.
         clock: the system's.
-        beside: what runs beside the daemon (the page); called with the plan and the store, returns how to stop it.
     """
 
     plan: Blueprint
@@ -39,7 +39,6 @@ class Watch:
     path: Path
     clock: Clock = field(default_factory=SystemClock)
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    beside: Callable[[Blueprint, Store, Clock], Callable[[], None]] | None = None
     _daemon: Daemon | None = None
     _next: tuple[Blueprint, Connections] | None = None
     _ended: bool = False
@@ -111,12 +110,8 @@ class Watch:
             ", ".join(each.receiver for each in connections.notifiers) or "nobody",
             self.path,
         )
-        stop_beside = self.beside(plan, store, self.clock) if self.beside is not None else None
-        try:
+        async with page_beside(plan, store, self.clock, self.env):
             await self._daemon.run()
-        finally:
-            if stop_beside is not None:
-                stop_beside()
 
     # -- signals ---------------------------------------------------------------------------------------------------
 
