@@ -88,7 +88,10 @@ def _detector() -> str:
 
 
 def _run(*arguments: str) -> str:
-    return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(arguments)}: exit {done.returncode}: {done.stderr[-2000:]}")
+    return done.stdout
 
 
 def table(rows: Sequence[Scored]) -> list[str]:
