@@ -5,30 +5,23 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
-from functools import wraps
-from pathlib import Path
-from threading import RLock
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from detector.domain import (
     Alert,
     AlertState,
     Coverage,
     Decision,
-    Incident,
     Judgement,
     Level,
     Mention,
     Notification,
-    Official,
-    PageState,
     Post,
     Probabilities,
     Silence,
 )
+from detector.store.asking import STALE_AFTER, Asking, sound
 from detector.store.codec import (
     ALERT_COLUMNS,
     POST_COLUMNS,
@@ -38,48 +31,32 @@ from detector.store.codec import (
     to_text,
     to_time,
 )
-from detector.store.connection import sound_values, store_errors
+from detector.store.connection import sound_values
 from detector.store.rows import (
     CHANGE_COLUMNS,
     COVERAGE_COLUMNS,
     DECISION_COLUMNS,
     HOUR_COLUMNS,
-    INCIDENT_COLUMNS,
     NOTIFICATION_COLUMNS,
     SILENCE_COLUMNS,
     change_of,
     coverage_of,
     decision_of,
     hour_of,
-    incident_of,
     notification_of,
     silence_of,
 )
 from detector.store.values import AlertChange, Checkpoint, Feedback, HourTotal, SourceCounts
 
 logger = logging.getLogger(__name__)
-P = ParamSpec("P")
-T = TypeVar("T")
 
-# A page not read for this long says nothing about the present.
-STALE_AFTER = timedelta(minutes=30)
+__all__ = ["STALE_AFTER", "Reader"]
 
 _PAGE = 2000
 _POST = ", ".join(f"p.{name}" for name in POST_COLUMNS.split(", "))
 
 
-def _sound(answer: Callable[Concatenate[Reader, P], T]) -> Callable[Concatenate[Reader, P], T]:
-    """A question whose answer holds damaged values is refused as a whole."""
-
-    @wraps(answer)
-    def asked(self: Reader, /, *args: P.args, **named: P.kwargs) -> T:
-        with sound_values(self._path):
-            return answer(self, *args, **named)
-
-    return asked
-
-
-class Reader:
+class Reader(Asking):
     """Questions to a database; never writes. Times given are aware, times returned are UTC.
 
     Example:
@@ -93,29 +70,9 @@ class Reader:
         []
     """
 
-    def __init__(self, conn: sqlite3.Connection, path: Path, *, busy: RLock | None = None) -> None:
-        self._conn = conn
-        self._path = path
-        # The writer's reader shares its connection: it must not look into a transaction of another thread.
-        self._busy = busy or RLock()
-
-    def __enter__(self) -> Reader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._conn.close()
-
-    def _all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._busy, store_errors(self._path):
-            return self._conn.execute(sql, values).fetchall()
-
     # posts and judgements
 
-    @_sound
+    @sound
     def posts(self, *, since: datetime | None = None, limit: int = 100) -> list[Post]:
         """Posts seen at or after a time, in `Post.order`."""
         rows = self._all(
@@ -125,14 +82,14 @@ class Reader:
         )
         return [post_of(row) for row in rows]
 
-    @_sound
+    @sound
     def pending_posts(self) -> list[Post]:
         """Posts stored but not yet judged, in `Post.order`: what a restart takes up first."""
         rows = self._all(f"SELECT {POST_COLUMNS} FROM posts WHERE judged_at IS NULL AND weighed_at IS NULL")
         # Sorted here, not by SQLite: its order of text is by bytes, Python's by code point, and one order must rule.
         return sorted((post_of(row) for row in rows), key=lambda post: post.order)
 
-    @_sound
+    @sound
     def estimated_posts(self, limit: int) -> list[Post]:
         """Posts counted by an estimate and still to be judged, oldest first."""
         rows = self._all(
@@ -168,7 +125,7 @@ class Reader:
                 return
             sequence = rows[-1][12]
 
-    @_sound
+    @sound
     def latest_checkpoint(self) -> Checkpoint | None:
         """The newest saved state that can be read, None before the first."""
         for state, sequence, at in self._all("SELECT state, sequence, at FROM checkpoints ORDER BY id DESC"):
@@ -179,13 +136,13 @@ class Reader:
                 logger.warning("%s: a saved state cannot be read (%s); trying an older one", self._path, error)
         return None
 
-    @_sound
+    @sound
     def recorded_until(self) -> datetime | None:
         """How far the pipeline's time had come at the last `record`."""
         rows = self._all("SELECT value FROM meta WHERE key = 'recorded_until'")
         return to_time(rows[0][0]) if rows else None
 
-    @_sound
+    @sound
     def alive_at(self) -> datetime | None:
         """When the daemon last brought a post of its own through every stage; None if it never did."""
         rows = self._all("SELECT value FROM meta WHERE key = 'alive_at'")
@@ -193,7 +150,7 @@ class Reader:
 
     # alerts
 
-    @_sound
+    @sound
     def alerts(
         self,
         *,
@@ -216,13 +173,13 @@ class Reader:
         )
         return [alert_of(row) for row in rows]
 
-    @_sound
+    @sound
     def alert(self, key: str) -> Alert | None:
         """One alert with its estimate and quotes; None if there is none of that key."""
         rows = self._all(f"SELECT {ALERT_COLUMNS} FROM alerts WHERE key = ?", key)
         return alert_of(rows[0]) if rows else None
 
-    @_sound
+    @sound
     def alert_changes(self, key: str) -> list[AlertChange]:
         """The life of an alert, step by step."""
         rows = self._all(
@@ -231,7 +188,7 @@ class Reader:
         )
         return [change_of(row) for row in rows]
 
-    @_sound
+    @sound
     def decisions(self, key: str) -> list[Decision]:
         """Why each receiver was, or was not, told of an alert, in order."""
         rows = self._all(
@@ -240,7 +197,7 @@ class Reader:
         )
         return [decision_of(row) for row in rows]
 
-    @_sound
+    @sound
     def notifications(self, key: str | None = None, *, limit: int = 1000) -> list[Notification]:
         """Messages owed, sent and given up, newest first; of one alert if a key is given."""
         rows = self._all(
@@ -251,7 +208,7 @@ class Reader:
         )
         return [notification_of(row) for row in rows]
 
-    @_sound
+    @sound
     def dead_letters(self, *, limit: int = 1000) -> list[Notification]:
         """Messages given up, newest first; `failed` says why."""
         rows = self._all(
@@ -261,7 +218,7 @@ class Reader:
         )
         return [notification_of(row) for row in rows]
 
-    @_sound
+    @sound
     def silences(self, *, now: datetime | None = None) -> list[Silence]:
         """Silences by their start; with `now`, only those that hold or are still to come."""
         rows = self._all(
@@ -270,7 +227,7 @@ class Reader:
         )
         return [silence_of(row) for row in rows]
 
-    @_sound
+    @sound
     def feedback(self, key: str | None = None) -> list[Feedback]:
         """What people said of alerts, oldest first."""
         rows = self._all(
@@ -280,72 +237,9 @@ class Reader:
         )
         return [Feedback(alert_key=row[0], real=bool(row[1]), at=to_time(row[2]), comment=row[3]) for row in rows]
 
-    # the official record
-
-    @_sound
-    def incidents(self, *, service: str | None = None, since: datetime | None = None) -> list[Incident]:
-        """The provider's incidents with their updates, oldest first."""
-        rows = self._all(
-            f"SELECT {INCIDENT_COLUMNS} FROM incidents WHERE service = coalesce(?, service) "
-            "AND first_posted_at >= ? ORDER BY first_posted_at, service, id",
-            service,
-            "" if since is None else to_text(since),
-        )
-        return [self._incident(row) for row in rows]
-
-    def _incident(self, row: Sequence[Any]) -> Incident:
-        updates = self._all(
-            "SELECT at, status, text, first_seen_at FROM incident_updates WHERE service = ? AND incident_id = ? "
-            "ORDER BY at, rowid",
-            row[0],
-            row[1],
-        )
-        return incident_of(row, updates)
-
-    @_sound
-    def official(self, service: str, at: datetime) -> Official | None:
-        """The provider's word as we knew it at a time (`protocols.OfficialRecord`); None where no page was ever read.
-
-        A page last read more than half an hour before is unknown.
-        """
-        rows = self._all(
-            "SELECT last_at, state, description, incidents FROM status_readings WHERE service = ? AND from_at <= ? "
-            "ORDER BY from_at DESC, sequence DESC LIMIT 1",
-            service,
-            to_text(at),
-        )
-        if not rows:
-            return None
-        checked_at = min(to_time(rows[0][0]), at)
-        if at - checked_at > STALE_AFTER:
-            return Official(state=PageState.UNKNOWN, checked_at=checked_at, description="not read since")
-        incident = None
-        if shown := [one["id"] for one in json.loads(rows[0][3])]:
-            found = self._all(
-                f"SELECT {INCIDENT_COLUMNS} FROM incidents WHERE service = ? AND id IN "
-                f"({','.join('?' * len(shown))}) ORDER BY first_posted_at DESC, id LIMIT 1",
-                service,
-                *shown,
-            )
-            incident = self._incident(found[0]) if found else None
-        return Official(state=PageState(rows[0][1]), checked_at=checked_at, description=rows[0][2], incident=incident)
-
-    @_sound
-    def page_history(
-        self, service: str, *, since: datetime | None = None
-    ) -> list[tuple[datetime, datetime, PageState, str]]:
-        """What a page showed: from when, last read when, state and words; oldest first."""
-        rows = self._all(
-            "SELECT from_at, last_at, state, description FROM status_readings WHERE service = ? AND last_at >= ? "
-            "ORDER BY from_at, sequence",
-            service,
-            "" if since is None else to_text(since),
-        )
-        return [(to_time(row[0]), to_time(row[1]), PageState(row[2]), row[3]) for row in rows]
-
     # sources and totals
 
-    @_sound
+    @sound
     def coverage(self, source: str | None = None, *, since: datetime | None = None) -> list[Coverage]:
         """Spans that reach past `since`, in the order they were noted."""
         rows = self._all(
@@ -361,7 +255,7 @@ class Reader:
         rows = self._all("SELECT cursor FROM cursors WHERE source = ?", source)
         return rows[0][0] if rows else None
 
-    @_sound
+    @sound
     def sources(self) -> list[SourceCounts]:
         """What became of everything each source brought, by name."""
         outcomes: dict[str, dict[tuple[str, str], int]] = {}
@@ -386,7 +280,7 @@ class Reader:
             for source in sorted(outcomes.keys() | polls.keys())
         ]
 
-    @_sound
+    @sound
     def shares(self, *, since: datetime) -> dict[str, dict[str, float]]:
         """By service, the share each source has had of the posts that named it, as of the last `rollup`."""
         found: dict[str, dict[str, float]] = {}
@@ -399,7 +293,7 @@ class Reader:
             by_source.update({source: count / total for source, count in by_source.items()})
         return found
 
-    @_sound
+    @sound
     def hours(self, service: str, *, since: datetime, until: datetime) -> list[HourTotal]:
         """Totals of the hours that begin in [since, until), by hour and source, as of the last `rollup`."""
         rows = self._all(
