@@ -90,6 +90,7 @@ async def run_demo(scenario: Scenario, folder: Path, say: Say, *, speed: float |
 def _plan(scenario: Scenario, page: str, webhook: str) -> Blueprint:
     settings = Settings.model_validate(
         {
+            "watch": {"services": scenario.watched} if scenario.watched else {},
             "sources": {},
             "receivers": {
                 "slack": {"type": "slack", "webhook": Secret(webhook), "allow_loopback_http": True},
@@ -140,8 +141,9 @@ class Screen:
         if step.source is not None:
             judged: dict[tuple[str, str], Judgement] = {}
             for judgement in step.judgements:
-                if judgement.mention.service == self._scenario.service:
-                    judged[judgement.mention.post.key] = judgement
+                key = judgement.mention.post.key
+                if judgement.mention.service in (self._scenario.watched or (self._scenario.service,)):
+                    judged[key] = max(judged.get(key, judgement), judgement, key=lambda each: each.p.now)
             for post in step.posts:
                 self._show_post(post, judged.get(post.key))
         for change in step.changes:

@@ -26,6 +26,7 @@ class Scenario:
 
     Attributes:
         service: the slug that fails.
+        watched: the slugs watched in it; empty for the services that are watched by default.
         starts_at: when the morning begins, on the minute before its first post.
         last_at: its last post.
         ends_at: three hours later, by when every alert must have closed.
@@ -41,6 +42,7 @@ class Scenario:
     posts: tuple[Post, ...]
     documents: tuple[dict[str, Any], ...]
     rule: dict[str, Any]
+    watched: tuple[str, ...] = ()
 
     def document(self, at: datetime) -> dict[str, Any]:
         """What the page shows at a time: the latest document that begins no later, the first before that."""
@@ -83,6 +85,7 @@ def load_scenario(name: str) -> Scenario:
         posts=posts,
         documents=tuple(status["documents"]),
         rule=rule,
+        watched=tuple(status.get("watched", ())),
     )
 
 
