@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from detector import registry
 from detector.alerting.policy import Context, Receiver, receiver_of
-from detector.app.operator import OURSELVES
 from detector.domain import Service, StatusPage
+from detector.domain.alert import OURSELVES
 from detector.errors import ConfigError, NotConfigured, StoreError, TransportError
 
 if TYPE_CHECKING:

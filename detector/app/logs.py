@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from typing import IO
 
 from detector.domain import format_time, parse_time
+
+# Controls, ANSI's escape, C1, line separators, and what turns the direction of text: posts and servers write them.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def one_line(text: str) -> str:
+    """Text as one line that shows what it holds and does nothing to a terminal.
+
+    >>> print(one_line("down\\n12:00 error forged\\x1b[2J"))
+    down\\n12:00 error forged\\x1b[2J
+    """
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 class _Human(logging.Formatter):
@@ -15,8 +28,9 @@ class _Human(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
-        record.levelname = record.levelname.lower()
-        return super().format(record)
+        told = logging.makeLogRecord({**record.__dict__, "levelname": record.levelname.lower()})
+        told.msg, told.args = one_line(record.getMessage()), None
+        return super().format(told)
 
 
 class _Json(logging.Formatter):
@@ -29,7 +43,8 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             event["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(event, ensure_ascii=False)
+        # JSON escapes the controls below the space by itself; the rest is dangerous to who reads the log as text.
+        return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(event, ensure_ascii=False))
 
 
 def configure(level: str, form: str, stream: IO[str] | None = None) -> None:

@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 
 from detector.alerting.policy import Receiver
 from detector.domain import Alert, AlertState, Estimate, Evidence, Level, Notification, Reason, Silence
+from detector.domain.alert import OURSELVES
 
 logger = logging.getLogger(__name__)
 
-# The "service" that these messages are about; a silence for it (or for "*") holds.
-OURSELVES = "detector"
 # A fault must last so long; with a look every 15 s the message is out well within five minutes.
 PATIENCE = timedelta(minutes=3)
 REPEAT = timedelta(hours=4)
@@ -64,7 +63,7 @@ class Operator:
         """What is owed now that a fault stands (`words`) or does not (None).
 
         Args:
-            silences: those that hold.
+            silences: those that hold; one for the service "detector" (or for "*") hushes these messages.
         """
         fault = self._faults.get(kind)
         if words is None:

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from detector.domain.incident import Official
 
+# The "service" of messages about the detector itself: that it hears nothing, or cannot write.
+OURSELVES = "detector"
+
 
 class Level(StrEnum):
     """How far an alert has grown; only `alert` and `major` page anybody."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from detector.domain import Alert, AlertState, Evidence, Level, Notification, Official, Reason
+from detector.domain.alert import OURSELVES
 from detector.notify.escape import plain, quotation, safe_link, unlinked
 from detector.notify.symptoms import component, symptom
 from detector.notify.words import (
@@ -91,6 +92,8 @@ def message(notification: Notification, wording: Wording | None = None) -> Messa
 
         return together(notification, wording)
     alert = notification.alert
+    if alert.service == OURSELVES:
+        return _of_ourselves(notification, wording)
     mark, title, lead = _headline(notification, name_of(alert.service, wording))
     closing = notification.reason in {Reason.RESOLVED, Reason.ACKNOWLEDGED, Reason.REPEATED}
     return Message(
@@ -153,6 +156,20 @@ def may_repeat(notification: Notification) -> bool:
     if notification.failed is None:
         return notification.attempts > 0
     return notification.failed.startswith(AMBIGUOUS)
+
+
+def _of_ourselves(notification: Notification, wording: Wording) -> Message:
+    """What the operator reads when the detector itself is in trouble; its one piece of evidence says how."""
+    alert = notification.alert
+    since = clock_words(alert.onset_at, wording.zone, beside=notification.created_at)
+    what = plain(alert.evidence[0].text, limit=LONGEST_FACT) if alert.evidence else "Something is wrong."
+    if notification.reason is Reason.RESOLVED:
+        lasted = duration_words((alert.ended_at or alert.updated_at) - alert.onset_at)
+        mark, title = "✅", f"Outage detector: works again after {lasted}"
+    else:
+        mark, title = "🛠️", "Outage detector: needs you, it does not work as it should"
+    facts = (("Since", f"{since} {wording.zone_name}"),)
+    return Message(mark=mark, title=title, lead=what, facts=facts, quotes=(), link=None, command="detector doctor")
 
 
 def plain_text(notification: Notification, wording: Wording | None = None) -> str:

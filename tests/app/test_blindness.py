@@ -26,6 +26,7 @@ from detector.domain import (
     Silence,
 )
 from detector.errors import Temporary
+from detector.notify.render import plain_text
 from detector.protocols import Harvest
 from detector.store import Store
 from tests.app.test_daemon import Source, good, reader, run_for
@@ -146,6 +147,8 @@ def test_f21_blindness_reaches_the_operator_within_five_minutes_and_its_end_too(
     assert opened.alert.service == "detector"
     assert at(10) < opened.created_at <= at(15)
     assert "all 2 services are unknown" in opened.alert.evidence[0].text
+    assert "Outage detector: needs you" in plain_text(opened)
+    assert "works again after" in plain_text(resolved)
     assert resolved.alert.key == opened.alert.key
     assert resolved.alert.state is AlertState.RESOLVED
     assert daemon.blind == frozenset()

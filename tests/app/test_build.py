@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import stat
 from pathlib import Path
@@ -120,6 +121,26 @@ def test_the_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
     assert model(broken).verdict == "wrong"
     assert database(tmp_path / "absent" / "d.db", now=EPOCH).verdict == "wrong"
     assert database(tmp_path / "d.db", now=EPOCH).words.endswith("made now")
+
+
+def test_no_post_can_forge_or_hide_a_line_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """Line ends, ANSI codes and direction marks of whoever wrote the text come out as what they are."""
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    evil = "down\n12:00:00 error forged\x1b[2J\u202e\x9b1m\u2028"
+    try:
+        for form in ("human", "json"):
+            configure("info", form)
+            logging.getLogger("detector.test").warning("post: %s", evil)
+    finally:
+        root.handlers[:], level = before
+        root.setLevel(level)
+
+    human, json_line = capsys.readouterr().err.splitlines()
+    assert "down\\n12:00:00 error forged\\x1b[2J\\u202e" in human
+    assert json.loads(json_line)["event"] == f"post: {evil}"
+    assert human.isascii()
+    assert json_line.isascii()
 
 
 def test_logs_are_one_event_a_line(capsys: pytest.CaptureFixture[str]) -> None:
