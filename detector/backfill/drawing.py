@@ -14,12 +14,13 @@ from html import escape
 from detector.backfill.timeline import STEP
 
 WIDTH, HEIGHT = 360.0, 190.0
-_LEFT, _RIGHT, _FOOT, _ROW, _LETTER = 24.0, 6.0, 18.0, 13.0, 5.9
+_LEFT, _RIGHT, _FOOT, _ROW, _LETTER = 24.0, 6.0, 18.0, 13.0, 6.3
 _TICKS = (5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)
 _MOST_TICKS = 6
 
 STYLE = """
 .pic text{font:10.5px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",Arial,sans-serif;fill:var(--soft)}
+.pic text[class]{paint-order:stroke;stroke:var(--sheet);stroke-width:4px;stroke-linejoin:round}
 .pic .people{fill:var(--people)}.pic .grid{stroke:var(--line);fill:none}.pic .base{stroke:var(--edge);fill:none}
 .pic .usual{stroke:var(--soft);stroke-dasharray:4 3;fill:none;stroke-width:1.25}
 .pic .chance{stroke:var(--ink);fill:none;stroke-width:1.5;stroke-dasharray:4 3}
@@ -92,13 +93,15 @@ def outage(picture: Picture) -> str:
         y = _n(bottom - (bottom - top) * min(picture.usual / most, 1.0))
         parts.append(f'<path class="usual" d="M{_n(_LEFT)} {y}H{_n(WIDTH - _RIGHT)}"/>')
     parts.append(_clock(picture.start, end, x, bottom))
+    words = []
     for mark, (text_x, anchor, row) in zip(picture.marks, placed, strict=True):
         at, base = x(mark.at), 11.0 + row * _ROW
         parts.append(f'<path class="mark {mark.kind}" d="M{_n(at)} {_n(base + 2)}V{_n(bottom)}"/>')
-        parts.append(
+        words.append(
             f'<text class="t-{mark.kind}" x="{_n(text_x)}" y="{_n(base)}" text-anchor="{anchor}">'
             f"{escape(_words(mark, picture.start, end))}</text>"
         )
+    parts += words  # over the lines that pass behind them
     return _frame(picture.label, parts)
 
 

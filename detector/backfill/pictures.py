@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from detector.backfill.pairing import Outage
 from detector.backfill.run import Backfilled
 from detector.backfill.timeline import AFTER, BEFORE, STEP, Timeline, step_of, time_of
 from detector.domain import Alert, Pairing, Verdict
-from detector.notify.escape import plain
+from detector.notify.escape import plain, quotation
 from detector.notify.words import duration_words
 
 MOST = 40
@@ -41,6 +41,8 @@ class Shown:
     words: str
     note: str
     at: datetime
+    service: str
+    day: str
     svg: Markup
 
 
@@ -97,55 +99,72 @@ def _candidates(done: Backfilled, timeline: Timeline) -> list[_Candidate]:
 
 def _shown(each: _Candidate, timeline: Timeline, steps: float | None, names: Mapping[str, str]) -> Shown:
     alert, outage, service = each.alert, each.outage, each.pairing.service
-    marks, start, end = _moments(alert, outage)
-    people = tuple(timeline.between(service, start, end - STEP))
-    usual = timeline.people[service] / steps if steps else None
-    if alert is not None:
-        usual = alert.estimate.expected / max(alert.estimate.window_minutes, 1.0) * (STEP / timedelta(minutes=1))
-    words = _verdict(each.pairing)
-    name = names.get(service, service)
-    day = f"{each.at.day} {each.at:%b %Y}"
-    spoken = ", ".join(f"{mark.words} {mark.at:%H:%M}" for mark in marks)
-    label = f"{name}, {day}: {spoken}; {sum(people)} people complained, at most {max(people, default=0)} in 5 minutes"
-    picture = Picture(label=label, start=time_of(step_of(start)), people=people, usual=usual, marks=marks)
-    if outage is not None:
-        note, key = plain(outage.first.title, limit=90), f"{service}-{outage.posted_at:%Y%m%dT%H%M%S}-missed"
-    else:
-        note, key = plain(alert.evidence[0].text, limit=90) if alert and alert.evidence else "", ""
+    marks, start, end = moments(alert, outage)
+    mean = timeline.people[service] / steps if steps else None
+    name, day = names.get(service, service), f"{each.at.day} {each.at:%b %Y}"
+    said = alert.evidence[0].text if alert is not None and alert.evidence else ""
     return Shown(
         group=each.group,
-        name=alert.key if alert is not None else key,
+        name=alert.key if alert is not None else f"{service}-{each.at:%Y%m%dT%H%M%S}-missed",
         title=f"{name}, {day}",
         verdict=each.pairing.verdict.value,
-        words=words,
-        note=note,
+        words=_verdict(each.pairing),
+        note=plain(outage.first.title, limit=90) if outage is not None else quotation(said, limit=90),
         at=each.at,
-        svg=Markup(drawing.outage(picture)),  # noqa: S704 - drawn by us, its texts escaped
+        service=name,
+        day=day,
+        svg=picture(
+            name,
+            marks,
+            start,
+            timeline.between(service, start, end - STEP),
+            mean if alert is None else usual_of(alert),
+        ),
     )
 
 
-def _moments(alert: Alert | None, outage: Outage | None) -> tuple[tuple[Mark, ...], datetime, datetime]:
-    """The marks by time, and the part of time to draw: from before the first to after the last, within reason."""
+def moments(alert: Alert | None, outage: Outage | None) -> tuple[tuple[Mark, ...], datetime, datetime]:
+    """The marks by time, and the part of time to draw: from before the first to after the last, within reason.
+
+    Raises:
+        ValueError: there is neither an alert nor an outage.
+    """
     marks, begins, ends = [], [], []
-    if alert is not None and alert.fired_at is not None:
-        marks += [
-            Mark(kind="onset", at=alert.onset_at, words="onset"),
-            Mark(kind="alert", at=alert.fired_at, words="our alert"),
-        ]
-        begins.append(max(alert.onset_at, alert.fired_at - BEFORE))
-        ends.append(alert.ended_at or alert.fired_at + AFTER)
+    anchor = None
+    if alert is not None:
+        anchor = alert.fired_at or alert.watch_at
+        said = "our alert" if alert.fired_at is not None else "our watch"
+        marks += [Mark(kind="onset", at=alert.onset_at, words="onset"), Mark(kind="alert", at=anchor, words=said)]
+        begins.append(max(alert.onset_at, anchor - BEFORE))
+        ends.append(alert.ended_at or max(alert.updated_at, anchor + timedelta(hours=1)))
     if outage is not None:
+        anchor = anchor or outage.posted_at
         marks.append(Mark(kind="page", at=outage.posted_at, words="official"))
         begins.append(outage.posted_at)
         ends.append(outage.ended_at)
-        marks.append(Mark(kind="over", at=outage.ended_at, words="resolved"))
-    elif alert is not None and alert.ended_at is not None:
+        if all(incident.resolved_at is not None for incident in outage.incidents):
+            marks.append(Mark(kind="over", at=outage.ended_at, words="resolved"))
+    if alert is not None and alert.ended_at is not None and all(mark.kind != "over" for mark in marks):
         marks.append(Mark(kind="over", at=alert.ended_at, words="over"))
-    anchor = alert.fired_at if alert is not None and alert.fired_at is not None else begins[0]
+    if anchor is None:
+        raise ValueError("a picture needs an alert or an outage")
     start = max(min(begins) - _MARGIN, anchor - BEFORE - _MARGIN)
-    end = min(max(ends) + _MARGIN, anchor + AFTER)
-    end = max(end, start + timedelta(hours=2))
+    end = max(min(max(ends) + _MARGIN, anchor + AFTER), start + timedelta(hours=2))
     return tuple(sorted(marks, key=lambda mark: (mark.at, mark.kind))), start, end
+
+
+def usual_of(alert: Alert) -> float:
+    """How many people were usual in five minutes, as the alert's argument has it."""
+    return alert.estimate.expected / max(alert.estimate.window_minutes, 1.0) * (STEP / timedelta(minutes=1))
+
+
+def picture(name: str, marks: tuple[Mark, ...], start: datetime, people: Sequence[int], usual: float | None) -> Markup:
+    """The drawing, with its content in words for those who do not see it."""
+    day = f"{start.day} {start:%b %Y}"
+    spoken = ", ".join(f"{mark.words} {mark.at:%H:%M}" for mark in marks)
+    label = f"{name}, {day}: {spoken}; {sum(people)} people complained, at most {max(people, default=0)} in 5 minutes"
+    drawn = Picture(label=label, start=time_of(step_of(start)), people=tuple(people), usual=usual, marks=marks)
+    return Markup(drawing.outage(drawn))  # noqa: S704 - drawn by us, its texts escaped
 
 
 def _verdict(pairing: Pairing) -> str:

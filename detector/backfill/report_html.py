@@ -23,7 +23,7 @@ from detector.backfill.run import Backfilled
 from detector.backfill.timeline import Timeline
 from detector.domain import Alert, Level, Pairing, Verdict
 from detector.errors import UsageError
-from detector.notify.escape import plain, safe_link
+from detector.notify.escape import plain, quotation, safe_link
 from detector.notify.words import duration_words, number_words, people_words, return_period_words
 
 SHOWN = 60
@@ -158,7 +158,7 @@ def figures(board: Mapping[str, Any], budget: str) -> list[tuple[str, str, str]]
     return [
         ("Outages found", f"{board['detected']} of {board['eligible']}", f"recall {percent(board['recall'])}"),
         (
-            "Alerts on a known outage",
+            "On a known outage",
             percent(board["precision_official"]),
             f"by chance {percent(board['chance_hit_rate'])}",
         ),
@@ -234,7 +234,7 @@ def quotes(alert: Alert, most: int) -> list[dict[str, Any]]:
     """What people said, as plain text; links only to the web."""
     return [
         {
-            "text": plain(each.text, limit=_QUOTE),
+            "text": quotation(each.text, limit=_QUOTE),
             "source": plain(each.source, limit=60),
             "at": each.at,
             "p": each.p,

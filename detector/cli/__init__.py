@@ -26,6 +26,7 @@ COMMANDS = {
     "sources": "Show what each source brought and how it is doing.",
     "alerts": "List the alerts, newest first.",
     "explain": "Show why an alert was raised and who was told.",
+    "report": "Write up one outage: timeline, figures, quotes, lead.",
     "status": "Say how services are doing, as an exit code.",
     "doctor": "Check settings, keys, model, database and channels.",
     "silence": "Tell nobody about a service for a while.",
