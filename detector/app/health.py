@@ -154,7 +154,7 @@ def without_daemon(alive_at: datetime | None, now: datetime) -> str | None:
 
     >>> from detector.domain import EPOCH, MINUTE
     >>> without_daemon(EPOCH, EPOCH + MINUTE), without_daemon(EPOCH, EPOCH + 3 * MINUTE)
-    (None, 'no daemon has been alive since 1970-01-01 00:00 UTC')
+    (None, 'no daemon has been alive since 1970-01-05 00:00 UTC')
     """
     if alive_at is None or now - alive_at <= DEAD_AFTER:
         return None

@@ -2,7 +2,7 @@
 
 While an alert is open the statistic V grows with time in which complaints would still have come, and shrinks with
 each that does: V <- max(0, V + (r1 - r0) dt - w ln(r1 / r0)), with r1 the geometric mean of the usual rate and
-the one that opened the alert, or a third of the outage's mean rate, or twice the usual one, whichever is highest, and
+the one that opened the alert, or half the outage's mean rate, or twice the usual one, whichever is highest, and
 r0 the usual rate (at least a tenth of r1). It closes at V >= ln 100 (Page, Biometrika 1954,
 turned downwards; Lorden's bound makes the delay ln 100 / r1). People who say that it is back push V up. Thin streams
 never get there, so 30 minutes without an accepted post close too.
@@ -50,7 +50,7 @@ class Closing:
         """(r1, r0) a minute: still failing, back to normal.
 
         >>> Closing.of(0.0, 10.0, people=60.0, expected=0.5).rates(60.0, usual=0.01)
-        (0.3333333333333333, 0.03333333333333333)
+        (0.5, 0.05)
         """
         mean = self.people / max(at - self.onset, 1.0)
         failing = max(2.0, self.ratio) * usual
