@@ -20,6 +20,9 @@ def store_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {explain(error)}") from error
+    except UnicodeDecodeError as error:
+        # SQLite quotes the broken schema in its message, and Python cannot read the quotation.
+        raise StoreError(f"{path}: {explain(sqlite3.DatabaseError('malformed beyond reading'))}") from error
 
 
 @contextmanager

@@ -108,6 +108,8 @@ def damaged(path: Path) -> str | None:
             judge_schema(conn, str(path))
         finally:
             conn.close()
+    except UnicodeDecodeError as error:
+        return f"malformed beyond reading ({error.reason})"
     except sqlite3.DatabaseError as error:
         code = (error.sqlite_errorcode if hasattr(error, "sqlite_errorcode") else 0) & 0xFF
         if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
