@@ -5,8 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from detector.classify.labels import LabelSet
 
 _FILE = click.Path(path_type=Path)
 
@@ -15,6 +21,13 @@ _FILE = click.Path(path_type=Path)
 @click.option("--labels", "labels", multiple=True, required=True, type=_FILE, help="Labelled JSON lines. [repeatable]")
 @click.option("--texts", "texts", multiple=True, type=_FILE, help="Archives holding the texts of labels without one.")
 @click.option("--own", "own", multiple=True, type=_FILE, help="Labelled posts of our own, with text.")
+@click.option(
+    "--with-feedback",
+    "database",
+    type=_FILE,
+    metavar="DB",
+    help="Add what people said of this database's alerts, and the labels.jsonl beside it.",
+)
 @click.option("--words", type=_FILE, help="Artifact whose word vectors are taken. [default: the shipped one]")
 @click.option("--distil", "archives", multiple=True, type=_FILE, help="Make new word vectors from these archives.")
 @click.option("--sentences", type=int, default=20_000, show_default=True, help="Texts the teacher sees with --distil.")
@@ -35,6 +48,7 @@ def command(
     labels: tuple[Path, ...],
     texts: tuple[Path, ...],
     own: tuple[Path, ...],
+    database: Path | None,
     words: Path | None,
     archives: tuple[Path, ...],
     sentences: int,
@@ -48,6 +62,11 @@ def command(
 
     A label is a line {"source","id","label"}, with "text" or joined to it from --texts. The same files and seed give
     the same bytes.
+
+    With --with-feedback, labels given by `detector label` count as labels like any, and come first where two disagree.
+    Of an alert called true, the quoted complaints and reports keep their label; of one called false, a complaint
+    becomes solo (the writer's own trouble, not the service's) and a report becomes other. These rows are trained on
+    and never measured, since the classifier itself chose them.
     """
     from detector.classify.artifact import read_manifest, read_words
     from detector.classify.card import card
@@ -57,7 +76,9 @@ def command(
     from detector.cli.classify import shipped_matcher
     from detector.resources import model_path
 
-    labelled = read_labels([*labels, *own], texts=texts)
+    labelled = (
+        read_labels([*labels, *own], texts=texts) if database is None else _taught(database, [*labels, *own], texts)
+    )
     for warning in labelled.warnings + labelled.rare():
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{len(labelled.posts)} posts: {labelled.counts()}", err=True)
@@ -95,3 +116,29 @@ def command(
     (out / "README.md").write_text(card(manifest), encoding="utf-8")
     click.echo(f"wrote {out}", err=True)
     click.echo(card(manifest))
+
+
+def _taught(database: Path, files: Sequence[Path], texts: Sequence[Path]) -> LabelSet:
+    """The labels of the files with those of a database: what was labelled by hand, and what was said of alerts."""
+    from detector.classify.feedback import add_feedback, feedback_rows
+    from detector.classify.labels import read_labels
+    from detector.cli.label import DEFAULT_NAME
+    from detector.store import open_reader
+    from detector.store.ingest import forgotten_id
+
+    by_hand = database.with_name(DEFAULT_NAME)
+    labelled = read_labels([by_hand, *files] if by_hand.is_file() else files, texts=texts)
+    with open_reader(database) as reader:
+        words = {each.alert_key: each.real for each in reader.feedback()}
+        alerts = [alert for key in words if (alert := reader.alert(key)) is not None]
+        names = {(post.source, forgotten_id(post.source, post.id)): post for post in labelled.posts}
+        gone = {id(names[key]) for key in reader.stored(names)}
+    labelled.posts = [post for post in labelled.posts if id(post) not in gone]
+    if gone:
+        labelled.warnings.append(f"{len(gone)} labelled posts were forgotten and are left out")
+    rows = feedback_rows(alerts, words)
+    added = add_feedback(labelled, rows)
+    click.echo(f"feedback on {len(words)} alerts: {added} posts added", err=True)
+    for reason, count in rows.left_out:
+        click.echo(f"  {count} quotes left out: {reason}", err=True)
+    return labelled
