@@ -196,7 +196,7 @@ def _scale(most: float, top: float, bottom: float) -> str:
     lines = f"M{_n(_LEFT)} {_n(top)}H{_n(WIDTH - _RIGHT)}"
     return (
         f'<path class="grid" d="{lines}"/><path class="base" d="M{_n(_LEFT)} {_n(bottom)}H{_n(WIDTH - _RIGHT)}"/>'
-        f'<text x="{_n(_LEFT - 5)}" y="{_n(top + 4)}" text-anchor="end">{_n(most)}</text>'
+        f'<text x="{_n(_LEFT - 5)}" y="{_n(top + 4)}" text-anchor="end">{_figure(most)}</text>'
         f'<text x="{_n(_LEFT - 5)}" y="{_n(bottom)}" text-anchor="end">0</text>'
     )
 
@@ -214,6 +214,17 @@ def _clock(start: datetime, end: datetime, x: Callable[[datetime], float], botto
             parts.append(f'<text x="{_n(place)}" y="{_n(bottom + 13)}" text-anchor="middle">{at:%H:%M}</text>')
         at += timedelta(minutes=every)
     return "".join(parts)
+
+
+def _figure(value: float) -> str:
+    """A count as short as the margin.
+
+    >>> _figure(7), _figure(999), _figure(26834), _figure(1_500_000)
+    ('7', '999', '27k', '1.5M')
+    """
+    if value < 1000:
+        return f"{value:g}"
+    return f"{value / 1000:.0f}k" if value < 999_500 else f"{value / 1e6:.1f}M"
 
 
 def _n(value: float) -> str:

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from markupsafe import Markup
 
 from detector.backfill.report import cell
-from detector.backfill.report_html import environment, moment, quotes
+from detector.backfill.report_html import environment, hour, moment, quotes
 from detector.domain import Alert, Incident
 from detector.notify.escape import plain
-from detector.notify.words import duration_words, number_words, return_period_words
+from detector.notify.words import duration_words, number_words, people_words, return_period_words
 
 _QUOTES = 10
 _WIDTH = 300
@@ -80,13 +80,7 @@ def figures(found: PostMortem) -> list[tuple[str, str]]:
         ("over, by what people say", "still going on" if alert.ended_at is None else moment(alert.ended_at)),
         ("lasted", duration_words(found.until - alert.onset_at) + ("" if alert.ended_at else " so far")),
         ("level reached", alert.level.value),
-        (
-            "people at the strongest",
-            (
-                f"{number_words(estimate.people)} in {number_words(estimate.window_minutes)} min, "
-                f"{number_words(estimate.expected)} expected; {estimate.voters} distinct"
-            ),
-        ),
+        ("people at the strongest", people_words(estimate)),
         ("how rare", return_period_words(estimate.return_period_months)),
         (
             "sources",
@@ -107,7 +101,9 @@ def markdown(found: PostMortem) -> str:
     lines += ["## Figures", "", "| what | value |", "|---|---|"]
     lines += [f"| {name} | {cell(value, _WIDTH)} |" for name, value in figures(found)]
     lines += ["", "## Timeline", "", "| when | who | what |", "|---|---|---|"]
-    lines += [f"| {moment(at)} | {kind} | {cell(text, _WIDTH)} |" for at, kind, text in found.timeline]
+    lines += [
+        f"| {hour(at, found.alert.onset_at)} | {kind} | {cell(text, _WIDTH)} |" for at, kind, text in found.timeline
+    ]
     lines += ["", "## What people said", ""]
     for each in quotes(found.alert, _QUOTES):
         link = f" <{each['url']}>" if each["url"] else ""
@@ -117,11 +113,10 @@ def markdown(found: PostMortem) -> str:
     lines += ["## Who was told", ""]
     if found.told:
         lines += ["| when | receiver | told | why |", "|---|---|---|---|"]
-        lines += [
-            f"| {moment(each.at)} | {cell(each.receiver)} | {cell(each.fate) if each.told else 'not told'} | "
-            f"{cell('; '.join(filter(None, (each.why, each.note))), _WIDTH)} |"
-            for each in found.told
-        ]
+        for each in found.told:
+            fate = cell(each.fate) if each.told else "not told"
+            why = cell("; ".join(filter(None, (each.why, each.note))), _WIDTH)
+            lines.append(f"| {hour(each.at, found.alert.onset_at)} | {cell(each.receiver)} | {fate} | {why} |")
     else:
         lines.append("Nobody: no receiver is set up.")
     return "\n".join(lines) + "\n"

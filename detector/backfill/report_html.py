@@ -94,7 +94,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"percent": percent, "figure": number_words, "moment": moment}
+    made.filters |= {"percent": percent, "figure": number_words, "moment": moment, "hour": hour}
     # Our own constants, put into a <style>; nothing that anybody wrote.
     own = {"LIGHT": drawing.LIGHT, "DARK": drawing.DARK, "PICTURES": drawing.STYLE}
     made.globals |= {name: Markup(text) for name, text in own.items()}  # noqa: S704
@@ -108,6 +108,15 @@ def moment(at: datetime) -> str:
     '2 Mar 2026 09:05'
     """
     return f"{at.day} {at:%b %Y %H:%M}"
+
+
+def hour(at: datetime, beside: datetime) -> str:
+    """The time of day to the second, with the day where it is another one than that of `beside`.
+
+    >>> hour(datetime(2026, 3, 2, 9, 5), datetime(2026, 3, 1)), hour(datetime(2026, 3, 2, 9, 5), datetime(2026, 3, 2))
+    ('2 Mar 09:05:00', '09:05:00')
+    """
+    return f"{at:%H:%M:%S}" if at.date() == beside.date() else f"{at.day} {at:%b %H:%M:%S}"
 
 
 def percent(share: float | None) -> str:
@@ -133,7 +142,9 @@ def headline(board: Mapping[str, Any], leads: LeadChart | None) -> list[str]:
             f"ours met {leads.found}."
         )
     often = board["alerts_per_service_month"]
-    rate = f", one in {1 / often:,.0f} service-months" if often else ""
+    rate = ""
+    if often:
+        rate = f", one in {1 / often:,.0f} service-months" if often < 0.7 else f", {often:.1f} a service-month"
     said.append(f"{_count(fired, 'alert')} in all{rate}.")
     return [each for each in said if each]
 
@@ -154,7 +165,7 @@ def _early(board: Mapping[str, Any]) -> str:
 def figures(board: Mapping[str, Any], budget: str) -> list[tuple[str, str, str]]:
     """The figures to look at first: name, value, and what to hold it against."""
     lead, fired = board["lead_minutes"], board["alerts"]["alert"] + board["alerts"]["major"]
-    spread = "" if lead["p10"] is None else f"{lead['p10']:.0f} to {lead['p90']:.0f} min from p10 to p90"
+    spread = "" if lead["p10"] is None else f"p10 {_minutes(lead['p10'])}, p90 {_minutes(lead['p90'])}"
     return [
         ("Outages found", f"{board['detected']} of {board['eligible']}", f"recall {percent(board['recall'])}"),
         (
@@ -162,7 +173,7 @@ def figures(board: Mapping[str, Any], budget: str) -> list[tuple[str, str, str]]
             percent(board["precision_official"]),
             f"by chance {percent(board['chance_hit_rate'])}",
         ),
-        ("Median lead", "none" if lead["median"] is None else f"{lead['median']:.0f} min", spread),
+        ("Median lead", "none" if lead["median"] is None else _minutes(lead["median"]), spread),
         ("Alerts", f"{fired:,}", f"budget {budget}"),
         ("Watched", f"{board['services']:,}", f"services, {board['service_months']:,.0f} service-months"),
         ("Posts", f"{board['posts']:,}", f"{board['mentions']:,} named a watched service"),
@@ -257,6 +268,10 @@ def _missed(pairing: Pairing, names: Mapping[str, str]) -> dict[str, Any]:
         "lasted": "end not stated" if lasted is None else duration_words(lasted),
         "url": safe_link(incident.url),
     }
+
+
+def _minutes(value: float) -> str:
+    return f"{value:.0f} min".replace("-", "−")
 
 
 def _count(number: int, noun: str) -> str:
