@@ -50,7 +50,7 @@ def test_an_unknown_scenario_names_the_known() -> None:
     """With exit code 2."""
     with pytest.raises(UsageError, match="claude-monday"):
         load_scenario("tuesday")
-    assert names() == ["claude-monday"]
+    assert "claude-monday" in names()
 
 
 def test_a_recorded_source_tells_each_post_once_and_when_to_come_back() -> None:
