@@ -156,7 +156,7 @@ def alone(svg: str, title: str) -> str:
     >>> alone('<svg class="pic">x</svg>', "a < b").startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     True
     """
-    head, _, rest = svg.partition(">")
+    head, _, rest = str.partition(svg, ">")  # a plain text, also of one that is marked as safe
     dark = f"@media(prefers-color-scheme:dark){{svg{{{DARK}}}}}"
     style = f"<style>svg{{{LIGHT};background:var(--sheet)}}{dark}{STYLE}</style>"
     named = head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg" width="1080" height="570"', 1)
