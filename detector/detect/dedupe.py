@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from itertools import pairwise
+from zlib import crc32
 
 _NOISE = re.compile(r"https?://\S+|[@#]\w+|\bRT\b|[^\w\s']|_|\d+")
-_SPACE = re.compile(r"\s+")
 MIN_COPIED_WORDS = 8
+COPIED_SHARE = 0.75  # of the shorter text's word pairs
 
 
-def text_key(text: str, matched: str = "") -> str | None:
-    """The cluster of a long text, None for a short one: links, handles, digits, case and the name do not matter.
+def shingles(text: str, matched: str = "") -> frozenset[int] | None:
+    """The word pairs of a long text, None for a short one: links, handles, digits, case and the name do not matter.
 
-    >>> a = text_key("Slack has been failing for our whole office since nine this morning http://a.b")
-    >>> a == text_key("slack has been failing for our whole office since nine this morning!!", "Slack")
-    False
-    >>> text_key("Slack has been failing for our whole office since nine this morning", "slack") == text_key(
-    ...     "@x SLACK has been failing for our whole office since nine this morning!! http://t.co/1", "Slack")
+    >>> a = shingles("Slack has been failing for our whole office since nine this morning", "slack")
+    >>> a == shingles("@x SLACK has been failing for our whole office since nine this morning!! http://t.co/1", "Slack")
     True
-    >>> text_key("slack is down") is None
+    >>> shingles("slack is down") is None
     True
     """
     if len(text) < 30:
@@ -33,15 +31,55 @@ def text_key(text: str, matched: str = "") -> str | None:
     plain = _NOISE.sub(" ", text[:1000]).casefold()
     if matched:
         plain = plain.replace(matched.casefold(), " ")
-    words = _SPACE.split(plain.strip())
+    words = plain.split()
     if len(words) < MIN_COPIED_WORDS:
         return None
-    return blake2b(" ".join(words).encode(), digest_size=8).hexdigest()
+    return frozenset(crc32(f"{one} {two}".encode()) for one, two in pairwise(words))
+
+
+@dataclass(slots=True)
+class Copies:
+    """Long texts that were seen lately; a text is a copy if most of the shorter one's word pairs stand in the other.
+
+    Containment, not resemblance (Broder, On the resemblance and containment of documents, 1997): an opener, a number
+    or a last sentence of one's own does not make a copied text new. Sets this small are compared whole; a sketch
+    (MinHash) would only blur them.
+
+    Attributes:
+        ttl: minutes for which a text is remembered.
+        cap: at most this many, the oldest forgotten first.
+    """
+
+    ttl: float = 180.0
+    cap: int = 200
+    seen: list[tuple[float, frozenset[int]]] = field(default_factory=list)
+
+    def is_copy(self, at: float, pairs: frozenset[int] | None) -> bool:
+        """Whether a text was seen within `ttl` minutes of `at`; it is remembered now if it was not.
+
+        >>> copies = Copies()
+        >>> text = "Slack has been failing for our whole office since nine this morning"
+        >>> copies.is_copy(0.0, shingles(text)), copies.is_copy(1.0, shingles("seriously? " + text + " in Leeds"))
+        (False, True)
+        >>> copies.is_copy(2.0, shingles("nobody in my team can send a single message on Slack since we came in"))
+        False
+        """
+        if pairs is None:
+            return False
+        for seen_at, known in self.seen:
+            if abs(at - seen_at) < self.ttl:
+                fewer = min(len(known), len(pairs))
+                if len(known & pairs) >= COPIED_SHARE * fewer:
+                    return True
+        self.seen.append((at, pairs))
+        if len(self.seen) > self.cap:
+            del self.seen[: self.cap // 4]
+        return False
 
 
 @dataclass(slots=True)
 class Votes:
-    """Who has been counted lately, by author and by text; bounded.
+    """Who has been counted lately; bounded.
 
     Attributes:
         ttl: minutes for which a vote holds.

@@ -23,7 +23,7 @@ from detector.detect.argument import DRIFT, Argument, enough_people, rarest
 from detector.detect.baseline import Baseline
 from detector.detect.calibration import multiplicity
 from detector.detect.closing import Closing
-from detector.detect.dedupe import Votes, text_key
+from detector.detect.dedupe import Copies, Votes, shingles
 from detector.detect.localtime import hour_of_week
 from detector.detect.negbin import MONTH_MINUTES, log_tail
 from detector.detect.state import dump_scan, load_scan
@@ -92,6 +92,7 @@ class ScanDetector:
         self.share = ComplaintShare()
         self.scale = WeightScale()
         self.votes = Votes()
+        self.copies = Copies()
         self.starts = Starts()
         self.episode: Episode | None = None
         self.clock: float | None = None  # whole minutes, in the order in which posts become known
@@ -143,8 +144,9 @@ class ScanDetector:
         accepted = w >= ACCEPT
         kind = "a:" if accepted else "f:"
         author = f"{kind}{post.source}/{post.author or post.id}"
-        copied = text_key(post.text, judgement.mention.matched)
-        if not self.votes.fresh(at, author, copied and kind + copied):
+        if not self.votes.fresh(at, author):
+            return signals
+        if accepted and self.copies.is_copy(at, shingles(post.text, judgement.mention.matched)):
             return signals
         self.usual.count(at, people=w)
         report = p.report > p.complaint and p.now >= 0.5

@@ -13,7 +13,7 @@ from detector.domain import Level
 if TYPE_CHECKING:
     from detector.detect.scan import ScanDetector
 
-FORMAT = 4
+FORMAT = 5
 _PLAIN = (
     "clock",
     "frontier",
@@ -32,6 +32,7 @@ def dump_scan(scan: ScanDetector) -> dict[str, Any]:
         "share": [scan.share.complaints, scan.share.mentions],
         "scale": [scan.scale.first, scan.scale.second],
         "votes": list(scan.votes.seen.items()),
+        "copies": [[at, sorted(pairs)] for at, pairs in scan.copies.seen],
         "starts": [asdict(start) for start in scan.starts.kept],
         "said": [list(pair) for pair in scan.said],
         "episode": None if episode is None else asdict(episode),
@@ -55,6 +56,7 @@ def load_scan(scan: ScanDetector, state: dict[str, Any]) -> None:
     scan.share.complaints, scan.share.mentions = state["share"]
     scan.scale.first, scan.scale.second = state["scale"]
     scan.votes.seen = dict(state["votes"])
+    scan.copies.seen = [(at, frozenset(pairs)) for at, pairs in state["copies"]]
     scan.starts.kept = [Start(**fields) for fields in state["starts"]]
     scan.said = deque(((at, source) for at, source in state["said"]), maxlen=scan.said.maxlen)
     saved = state["episode"]
