@@ -78,6 +78,10 @@ def rarest(
         argument = Argument(-(rate + log_tail(count, mu, kappa)), start, count / scale + 1.0, mu / scale)
         if best is None or argument.score > best.score:
             best = argument
+        young = (sums.young - start.young) * scale
+        if speaks and young > 0.0:
+            # New accounts may raise a watch; an alert must stand without them.
+            argument = argument._replace(score=-(rate + log_tail(max(count - young, 0.0), mu, kappa)))
         if speaks and (enough is None or argument.score > enough.score):
             enough = argument
     return best, enough

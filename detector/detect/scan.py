@@ -153,7 +153,9 @@ class ScanDetector:
         sure = p.complaint if p.complaint >= VOTER and not report else 0.0
         if post.author is None:
             sure = min(sure, SURE_NAMELESS)
-        self._count(at, w, sure=sure, voter=sure > 0.0 and not _is_new(post), report=report, keep=accepted or report)
+        new = _is_new(post)
+        young = w if new else 0.0
+        self._count(at, w, young, sure=sure, voter=sure > 0.0 and not new, report=report, keep=accepted or report)
         if accepted:
             self.scale.learn(w)
             self.said.append((at, post.source))
@@ -247,15 +249,15 @@ class ScanDetector:
 
     # -- counting and arguing --------------------------------------------------------------------------------------
 
-    def _count(self, at: float, w: float, *, sure: float, voter: bool, report: bool, keep: bool) -> None:
+    def _count(self, at: float, w: float, young: float, *, sure: float, voter: bool, report: bool, keep: bool) -> None:
         """Add one post at its place in time; a late one is added to the windows that contain it."""
         later = [start for start in self.starts.kept if start.at > at]
         before, chatter = self.sums.total, self.sums.chatter
-        people = (self.sums.voters, self.sums.sure, self.sums.reports)
+        people = (self.sums.voters, self.sums.sure, self.sums.reports, self.sums.young)
         expected, talk_expected = self.sums.expected, self.sums.talk_expected
         if later:
             before, chatter = later[0].before, later[0].chatter
-            people = (later[0].voters, later[0].sure, later[0].reports)
+            people = (later[0].voters, later[0].sure, later[0].reports, later[0].young)
         if at < self.frontier:
             expected -= self.usual.people.expected(at, self.frontier)
             talk_expected -= self.usual.talk.expected(at, self.frontier)
@@ -263,6 +265,7 @@ class ScanDetector:
             start.before += w
             start.voters += voter
             start.sure += sure
+            start.young += young
             start.reports += report
         if keep:
             self.sums.index += 1
@@ -277,6 +280,7 @@ class ScanDetector:
                 voters=people[0],
                 sure=people[1],
                 reports=people[2],
+                young=people[3],
                 local_count=self.sums.local_count,
                 local_expected=self.sums.local_expected,
             )
@@ -285,6 +289,7 @@ class ScanDetector:
         self.sums.total += w
         self.sums.voters += voter
         self.sums.sure += sure
+        self.sums.young += young
         self.sums.reports += report
 
     def _argue(self, seen_at: datetime, known: float, w: float) -> Signal | None:

@@ -13,7 +13,7 @@ from detector.domain import Level
 if TYPE_CHECKING:
     from detector.detect.scan import ScanDetector
 
-FORMAT = 5
+FORMAT = 6
 _PLAIN = (
     "clock",
     "frontier",

@@ -21,6 +21,7 @@ class Sums:
         chatter: other mentions.
         voters, reports: people and corroborating posts.
         sure: sum of the voters' probabilities.
+        young: the part of `total` that new accounts brought.
         local_count, local_expected: discounted counts and expectation: the local level.
     """
 
@@ -31,6 +32,7 @@ class Sums:
     chatter: float = 0.0
     voters: int = 0
     sure: float = 0.0
+    young: float = 0.0
     reports: int = 0
     local_count: float = 0.0
     local_expected: float = 0.0
@@ -50,6 +52,7 @@ class Start:
         chatter: other mentions before it.
         voters, reports: people and corroborating posts before it.
         sure: sum of the voters' probabilities before it.
+        young: weights of new accounts before it.
         local_count, local_expected: the local level before the post, so an outage cannot raise its own null.
     """
 
@@ -62,6 +65,7 @@ class Start:
     chatter: float
     voters: int
     sure: float
+    young: float
     reports: int
     local_count: float
     local_expected: float
