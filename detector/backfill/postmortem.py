@@ -105,9 +105,14 @@ def markdown(found: PostMortem) -> str:
         f"| {hour(at, found.alert.onset_at)} | {kind} | {cell(text, _WIDTH)} |" for at, kind, text in found.timeline
     ]
     lines += ["", "## What people said", ""]
-    for each in quotes(found.alert, _QUOTES):
-        link = f" <{each['url']}>" if each["url"] else ""
-        lines += [f"> {cell(each['text'], _WIDTH)}", ">", f"> {cell(each['source'])}, {moment(each['at'])}{link}", ""]
+    for quote in quotes(found.alert, _QUOTES):
+        link = f" <{quote['url']}>" if quote["url"] else ""
+        lines += [
+            f"> {cell(quote['text'], _WIDTH)}",
+            ">",
+            f"> {cell(quote['source'])}, {moment(quote['at'])}{link}",
+            "",
+        ]
     if not found.alert.evidence:
         lines += ["No quotes are kept.", ""]
     lines += ["## Who was told", ""]
