@@ -109,7 +109,10 @@ def _muted(
     cause = alert.cause
     # A cause that this receiver does not hear of explains nothing to it; one that it silenced does.
     if cause is not None and (
-        history is None or history.told_of(receiver.name, cause) or any(each.mutes(cause, now) for each in held)
+        history is None
+        or history.told_of(receiver.name, cause)
+        or history.ended_lately(receiver.name, cause, now, OUTLASTS)
+        or any(each.mutes(cause, now) for each in held)
     ):
         return Reason.INHIBITED, f"explained by {cause}"
     if history is not None and change.reason in _BEGINS and history.flaps(receiver.name, alert.service, now):
@@ -224,9 +227,12 @@ def reminders(
     owed: list[Notification] = []
     everyone = list(receivers)
     for alert in standing:
+        explained = alert
         if alert.cause is not None and alert.cause not in failing:
             alert = replace(alert, cause=None)  # noqa: PLW2901 - what explained it is over
         for receiver in everyone:
+            if explained.cause is not None and history.ended_lately(receiver.name, explained.cause, now, OUTLASTS):
+                continue
             reason = _time_for(alert, receiver, now, history)
             if reason is None:
                 continue
@@ -238,6 +244,9 @@ def reminders(
                 history.note(owed[-1])
     return decisions, owed
 
+
+# Complaints about those who run on a failed service ebb after its own: a child is news only if it outlasts it.
+OUTLASTS = timedelta(minutes=30)
 
 _HELD = {
     Reason.OPENED: "nothing holds it back any more",

@@ -164,6 +164,10 @@ class History:
         ends = self._ends.get((receiver, service), [])
         return sum(now - at < FLAPPING_WITHIN for at in ends) >= FLAPPING_PAIRS
 
+    def ended_lately(self, receiver: str, service: str, now: datetime, within: timedelta) -> bool:
+        """Whether a receiver was told within that time that a service is well again."""
+        return any(now - at < within for at in self._ends.get((receiver, service), []))
+
     def aside(self, receiver: str, reason: Reason) -> list[Notification]:
         """Digests, reports of undelivered messages, or services named with their cause; oldest first."""
         return self._asides.get((receiver, reason), [])

@@ -269,7 +269,8 @@ def test_a_child_that_outlasts_its_cause_is_told() -> None:
     over = [*log, told(Reason.RESOLVED, 20, cause)]
 
     assert remind(10, log, R, cause, CHILD) == []
-    assert remind(30, over, R, CHILD) == [("slack", Reason.OPENED)]
+    assert remind(30, over, R, CHILD) == []  # complaints about it ebb a little later
+    assert remind(51, over, R, CHILD) == [("slack", Reason.OPENED)]
 
 
 def test_a_reminder_below_the_level_or_off_the_route_stays_away() -> None:
