@@ -31,3 +31,12 @@ class Hosting:
                 found = parent
             queue += self.parents.get(parent, ())
         return found
+
+    def runs_on(self, service: str, host: str | None) -> bool:
+        """Whether a service runs on another, at any remove.
+
+        >>> hosting = Hosting([Service(slug="a", name="A", hosted_on=("b",)), Service(slug="b", name="B")])
+        >>> hosting.runs_on("a", "b"), hosting.runs_on("b", "a"), hosting.runs_on("a", None)
+        (True, False, False)
+        """
+        return host is not None and self.cause(service, lambda slug: slug == host) == host

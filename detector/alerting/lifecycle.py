@@ -66,13 +66,16 @@ class Lifecycle:
             level = Level.MAJOR
         evidence = self.galleries.setdefault(service, Gallery()).best(estimate.onset)
         before = self.open.get(service)
+        cause = self._cause(service, estimate.onset)
+        if cause is not None and not self.hosting.runs_on(service, cause) and not _alerted(before):
+            level = Level.WATCH  # a bystander: named beside the one that fails, accused of nothing
         reopened = False
         if before is None:
             last = self.closed.pop(service, None)
             if last is not None and last.ended_at is not None and at - last.ended_at <= REOPEN_WITHIN:
                 before, reopened = last, True
         if before is None:
-            return self._fresh(service, level, estimate, at, evidence, official), Reason.OPENED
+            return self._fresh(service, level, estimate, at, evidence, official, cause), Reason.OPENED
         rose = level.rank > before.level.rank
         stronger = estimate if estimate.score >= before.estimate.score or rose else before.estimate
         alert = replace(
@@ -84,7 +87,7 @@ class Lifecycle:
             ended_at=None,
             estimate=stronger,
             evidence=evidence or before.evidence,
-            cause=before.cause or self._cause(service, estimate.onset),
+            cause=cause or (before.cause if self.hosting.runs_on(service, before.cause) else None),
             official=before.official or official,
             reopened=before.reopened + reopened,
         )
@@ -100,6 +103,7 @@ class Lifecycle:
         at: datetime,
         evidence: tuple[Evidence, ...],
         official: Official | None,
+        cause: str | None,
     ) -> Alert:
         return Alert(
             key=f"{service}-{at:%Y%m%dT%H%M%S}",
@@ -113,7 +117,7 @@ class Lifecycle:
             ended_at=None,
             estimate=estimate,
             evidence=evidence,
-            cause=self._cause(service, estimate.onset),
+            cause=cause,
             official=official,
         )
 
@@ -175,3 +179,7 @@ class Lifecycle:
         self.closed = msgspec.convert(state["closed"], dict[str, Alert])
         saved = msgspec.convert(state["galleries"], dict[str, list[Kept]])
         self.galleries = {service: Gallery(kept) for service, kept in saved.items()}
+
+
+def _alerted(alert: Alert | None) -> bool:
+    return alert is not None and alert.level is not Level.WATCH

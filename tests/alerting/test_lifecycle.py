@@ -146,6 +146,13 @@ def test_a_bystander_is_explained_by_the_service_that_its_posts_are_about() -> N
     bystander = only(lifecycle.apply("verizon", signal(1, Level.ALERT, service="verizon")))
 
     assert (root.alert.cause, bystander.alert.cause) == (None, "att")
+    assert (root.alert.level, bystander.alert.level) == (Level.ALERT, Level.WATCH)
+
+    for number in range(10, 20):
+        lifecycle.note(make_judgement(2, number=number, service="verizon", text="verizon is down here"))
+    grown = only(lifecycle.apply("verizon", signal(3, Level.ALERT, service="verizon")))
+
+    assert (grown.alert.cause, grown.alert.level) == (None, Level.ALERT)
 
 
 def test_two_services_named_together_as_often_are_both_told() -> None:

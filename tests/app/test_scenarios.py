@@ -99,11 +99,6 @@ def test_the_joke_raises_nothing(shown: tuple[list[str], list[Alert]]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    reason="posts that clear Azure (“azure looks fine, it is aws that is down”) are judged complaints about Azure, "
-    "which is then listed among the affected services",
-)
 def test_the_bystander_is_not_accused(shown: tuple[list[str], list[Alert]]) -> None:
     """Azure is named by people who ask about it or praise it; no message calls it failing."""
     lines, _ = shown
