@@ -7,22 +7,14 @@ from datetime import datetime, timedelta
 
 from tests.chaos.parts import CALM, NEEDED
 
-REOPEN = timedelta(minutes=30)
-
 
 @dataclass
 class Episode:
-    """What is known of one service.
-
-    Attributes:
-        people: complaints since the last calm.
-        heard: how long it has been calm, counted while it was heard.
-    """
+    """What is known of one service: complaints since the last calm, the latest of them, and whether it fails."""
 
     people: int = 0
     open: bool = False
-    heard: timedelta = timedelta()
-    ended_at: datetime | None = None
+    last: datetime | None = None
 
 
 @dataclass
@@ -31,22 +23,22 @@ class Model:
 
     Attributes:
         posts: keys stored.
+        received: how many came, new or not.
+        heard: spans of time in which something could be heard.
         episodes: by service.
-        opened: how often an outage began, or began again, by service.
-        resolved: how often one ended.
-        told: messages owed, as (service, reason).
+        opened: how often an outage began.
+        began: the services whose beginning was told.
         silenced: services nobody is told of.
     """
 
     now: datetime
     posts: set[tuple[str, str]] = field(default_factory=set)
     received: int = 0
+    heard: list[tuple[datetime, datetime]] = field(default_factory=list)
     episodes: dict[int, Episode] = field(default_factory=dict)
     opened: int = 0
-    resolved: int = 0
-    told: list[tuple[int, str]] = field(default_factory=list)
+    began: set[int] = field(default_factory=set)
     silenced: set[int] = field(default_factory=set)
-    firing_told: set[int] = field(default_factory=set)
 
     def say(self, n: int, key: tuple[str, str]) -> None:
         """A complaint about service `n` arrives now."""
@@ -55,30 +47,34 @@ class Model:
             return
         self.posts.add(key)
         one = self.episodes.setdefault(n, Episode())
+        self._end_if_calm(one, self.now)
         one.people += 1
-        one.heard = timedelta()
+        one.last = self.now
         if one.people >= NEEDED and not one.open:
             one.open = True
             self.opened += 1
             if n not in self.silenced:
-                self.told.append((n, "began"))
-                self.firing_told.add(n)
+                self.began.add(n)
 
     def pass_time(self, span: timedelta, *, deaf: bool) -> None:
-        """Time passes, heard or not."""
+        """Time passes, heard or not; outages end on whole minutes."""
+        if not deaf:
+            self.heard.append((self.now, self.now + span))
         self.now += span
-        if deaf:
+        for one in self.episodes.values():
+            self._end_if_calm(one, self.now.replace(second=0, microsecond=0))
+
+    def away(self, since: datetime, span: timedelta) -> None:
+        """Nobody listened since `since`, which lies a little before now, and for a span from now on."""
+        self.heard = [(begin, min(end, since)) for begin, end in self.heard if begin < since]
+        self.pass_time(span, deaf=True)
+
+    def _end_if_calm(self, one: Episode, at: datetime) -> None:
+        if not one.open or one.last is None:
             return
-        for n, one in self.episodes.items():
-            if not one.open:
-                continue
-            one.heard += span
-            if one.heard >= CALM:
-                one.open, one.people, one.ended_at = False, 0, self.now
-                self.resolved += 1
-                if n in self.firing_told and n not in self.silenced:
-                    self.told.append((n, "ended"))
-                    self.firing_told.discard(n)
+        calm = sum((max(min(end, at) - max(begin, one.last), timedelta()) for begin, end in self.heard), timedelta())
+        if calm >= CALM:
+            one.open, one.people, one.last = False, 0, None
 
     @property
     def firing(self) -> set[int]:

@@ -66,8 +66,10 @@ def test_f1_f2_f3_kill_9_under_load_loses_nothing(nursery: Nursery, tmp_path: Pa
             threading.Event().wait(luck.uniform(0.0, 0.5))
             assert nursery.kill(pid) == -signal.SIGKILL, (tmp_path / "daemon.log").read_text(encoding="utf-8")[-2000:]
         oracle.quiet = True
-        pid = nursery.fork("live", tmp_path, url=oracle.url, **order)
+        looks = oracle.looks
         begun = time.monotonic()
+        pid = nursery.fork("live", tmp_path, url=oracle.url, **order)
+        assert until(lambda: oracle.looks > looks, 30), log(tmp_path)
         numbers = {post_id.rpartition(":")[2] for post_id in oracle.issued}
         done = until(lambda: path.exists() and set(stored(path)) >= numbers and _told(oracle), 90)
         took = time.monotonic() - begun

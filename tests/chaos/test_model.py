@@ -27,6 +27,8 @@ from tests.chaos.test_kills import Table
 
 START = datetime(2026, 10, 5, 12, 0, tzinfo=UTC)
 SERVICES = 3
+# Kept here, since one of the seeded bugs changes the engine's own.
+AWAY_AFTER = engine_module.STOPPED
 TOTALS = {"steps": 0, "opened": 0, "restarts": 0, "refused": 0}
 
 
@@ -131,11 +133,13 @@ class Machine(RuleBasedStateMachine):
         """Killed and started again, at once or an hour later; being away is being deaf."""
         TOTALS["steps"] += 1
         TOTALS["restarts"] += 1
+        since = self.store.read.recorded_until() or self.model.now
         self.store.close()
-        if down > 120:
-            self.model.pass_time(timedelta(seconds=down), deaf=True)
+        span = timedelta(seconds=down)
+        if self.model.now + span - since > AWAY_AFTER:
+            self.model.away(since, span)
         else:
-            self.model.pass_time(timedelta(seconds=down), deaf=False)
+            self.model.pass_time(span, deaf=False)
         self._open()
 
     @rule(n=st.integers(0, SERVICES - 1), late=st.booleans(), restart=st.booleans())
@@ -221,9 +225,8 @@ class Machine(RuleBasedStateMachine):
             assert not {n for n, _ in self.sent} - set(self.model.episodes)
             rows = self.store.read.notifications(limit=10**6)
             assert len({each.id for each in rows}) == len(rows)
-            began = {n for n, what in self.model.told if what == "began"}
             owed = {int(each.alert.service.removeprefix("zorbex")) for each in rows}
-            assert owed == began
+            assert owed == self.model.began
 
 
 def run(examples: int, steps: int) -> None:
