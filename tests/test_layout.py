@@ -63,7 +63,12 @@ def test_nobody_else_reads_the_clock(path: Path) -> None:
 
 def test_tests_mirror_the_package() -> None:
     """A test module in tests/AREA belongs to a package of that name."""
-    areas = {path.parent.name for path in MODULES if path.parent != ROOT / "detector"} | {"bench", "chaos", "fixtures", "golden"}
+    areas = {path.parent.name for path in MODULES if path.parent != ROOT / "detector"} | {
+        "bench",
+        "chaos",
+        "fixtures",
+        "golden",
+    }
     strangers = sorted(
         name(path) for path in TESTS if path.parent != ROOT / "tests" and path.relative_to(ROOT).parts[1] not in areas
     )
