@@ -58,11 +58,12 @@ class Oracle:
         self._server.__exit__(None, None, None)
 
     def _issue(self, text: str) -> None:
+        # Seven digits: a bare 1916 is a year to the classifier, and what was down in 1916 is down no more.
         number = len(self.issued)
         post_id = f"tag:oracle,2026:{number}"
         self.issued.append(post_id)
         self._entries.append(
-            f"<entry><id>{post_id}</id><title>{text}, number {number}</title>"
+            f"<entry><id>{post_id}</id><title>{text}, number {number:07}</title>"
             f"<author><name>person {number}</name></author><updated>{format_time(system_now())}</updated></entry>"
         )
 

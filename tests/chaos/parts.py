@@ -45,7 +45,7 @@ def complaint(n: int, number: int, at: datetime, source: str = "oracle") -> Post
         id=f"{n}-{number}",
         created_at=at,
         seen_at=at,
-        text=f"Zorbex{n} is down for me, number {number}",
+        text=f"Zorbex{n} is down for me, number {number:07}",
         author=f"author-{n}-{number}",
     )
 

@@ -46,7 +46,7 @@ def until(true: object, seconds: float) -> bool:
 
 def stored(path: Path) -> Counter[str]:
     with open_reader(path) as reader:
-        return Counter(post.text.rpartition("number ")[2] for post in reader.posts(limit=10**7))
+        return Counter(str(int(post.text.rpartition("number ")[2])) for post in reader.posts(limit=10**7))
 
 
 @pytest.mark.timeout(7200)
