@@ -84,8 +84,8 @@ def argument(alert: Alert, pairing: Pairing | None, names: Mapping[str, str]) ->
         f"{return_period_words(estimate.return_period_months)}."
     )
     spoke = (
-        f"The {estimate.voters} different people wrote on {source_words(estimate.sources)} (each weighted by how sure "
-        f"we are that the post speaks of a failure now), and {said} at {clock_words(told, UTC, beside=told)} UTC, "
+        f"They wrote on {source_words(estimate.sources)}; weighted by how sure we are of each they count as "
+        f"{number_words(estimate.people)}. Then {said}, at {clock_words(told, UTC, beside=told)} UTC, "
         f"{duration_words(told - alert.onset_at)} after the trouble began."
     )
     words = [began, spoke]

@@ -88,7 +88,7 @@ def test_the_alert_page_argues(site: Site) -> None:
     """The argument in sentences, the decisions with reasons, the timeline in order."""
     text = page(site.port, f"/a/{ALERT}").text
 
-    assert "at the strongest 29 people in 6 min, 0.2 expected" in text
+    assert "at the strongest 31 people in 6 min, 0.2 expected" in text
     assert "this receiver does not follow the service" in text
     assert "sent after 2 s" in text
     times = re.findall(r'<li class="k-\w+"><time datetime="([^"]+)"', text)
