@@ -68,6 +68,7 @@ def test_tests_mirror_the_package() -> None:
         "chaos",
         "fixtures",
         "golden",
+        "security",
     }
     strangers = sorted(
         name(path) for path in TESTS if path.parent != ROOT / "tests" and path.relative_to(ROOT).parts[1] not in areas
