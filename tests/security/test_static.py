@@ -100,7 +100,7 @@ def banned_call(node: ast.Call) -> Iterator[str]:
     for argument in node.keywords:
         value = argument.value.value if isinstance(argument.value, ast.Constant) else None
         if (argument.arg, value) in BANNED_ARGUMENTS:
-            yield f"{argument.arg}={value} in line {node.lineno}"
+            yield f"{argument.arg}={value!r} in line {node.lineno}"
 
 
 def is_bytes_io(node: ast.expr) -> bool:
@@ -137,7 +137,7 @@ def interpolated(code: ast.AST) -> Iterator[tuple[int, str]]:
     for node in ast.walk(code):
         if not isinstance(node, ast.JoinedStr):
             continue
-        words = "".join(part.value for part in node.values if isinstance(part, ast.Constant))
+        words = "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
         if any(each in words for each in ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "PRAGMA ", " FROM ", "WHERE ")):
             for part in node.values:
                 if isinstance(part, ast.FormattedValue):
