@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup watch demo test check fix bench audit chaos chaos-long bench-detect bench-detect-long
+.PHONY: setup watch demo test check fix bench audit chaos chaos-long fuzz bench-detect bench-detect-long
 .DEFAULT_GOAL := demo
 
 setup: .venv/.ready
@@ -30,7 +30,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest -q
+	FUZZ=$${FUZZ:-50000} $(BIN)/pytest -q
 
 fix: setup
 	$(BIN)/ruff check --fix .
@@ -50,6 +50,10 @@ bench-detect-long: setup
 audit: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[audit]'
 	$(BIN)/python -m tests.security.audit
+
+# Mutated feeds through the killable parser: 40 minutes for the million. FUZZ=n for another number.
+fuzz: setup
+	$(BIN)/python -m tests.fuzz.run --count $${FUZZ:-1000000}
 
 # Kills, full disks, damage, jumping clocks, a hundred times the load; ends with a table (`make test` runs a small tier).
 chaos: setup
