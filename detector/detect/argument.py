@@ -7,7 +7,7 @@ of the level is known. The score is -ln(clusters at least as dense a month).
 
 from __future__ import annotations
 
-from math import exp, log, sqrt
+from math import exp, log, pi, sqrt
 from typing import NamedTuple
 
 from detector.detect.negbin import MONTH_MINUTES, divergence, log_tail
@@ -40,43 +40,63 @@ def enough_people(sums: Sums, start: Start) -> tuple[bool, bool]:
 
 
 def rarest(
-    starts: Starts, sums: Sums, usual: Usual, scale: float, frontier: float
+    starts: Starts, sums: Sums, usual: Usual, scale: float, frontier: float, *, least: float = -50.0
 ) -> tuple[Argument | None, Argument | None]:
-    """The rarest window of all, and the rarest in which enough people speak for an alert."""
+    """The rarest window of all, and the rarest in which enough people speak for an alert; below `least` None.
+
+    Most windows are dismissed by bounds that cost a few products: a Poisson tail is never rarer than
+    (n - mu)^2 / mu says, and -ln P[X >= n] <= -ln P[X = n], Stirling's divergence plus half a logarithm.
+    """
     base = usual.people
+    sure_before = sums.sure - SURE_TOGETHER
+    kept = starts.kept
+    if not kept or kept[0].sure > sure_before:
+        return None, None
     phi, unsure = base.phi, base.variance(frontier)
-    ceiling = 1.0 + LOCAL_MOST * sqrt(phi + unsure)
-    k0 = 1.0 / (phi + unsure)
+    most = phi + unsure
+    ceiling = 1.0 + LOCAL_MOST * sqrt(most)
+    k0 = 1.0 / most
     per_minute = base.rate(frontier)
     rate = log(per_minute * scale * MONTH_MINUTES)
     blur = 0.01 + 0.01 * per_minute / (per_minute + 0.5)  # what tracking the level leaves unknown
-    leak = LEAK * min(base.level / (base.level + usual.talk.level), LEAK_MOST)
+    leak = LEAK * min(base.level / (base.level + usual.talk.level), LEAK_MOST) * scale
+    everyone = max((sums.total - kept[0].before) * scale, 1.0)
+    slack = 0.3 + 0.5 * log(2.0 * pi * everyone * (1.0 + everyone * most))
+    total, expected, chatter, talk_expected = sums.total, sums.expected, sums.chatter, sums.talk_expected
     best: Argument | None = None
     enough: Argument | None = None
-    for start in reversed(starts.kept):
-        if sums.sure - start.sure < SURE_TOGETHER:
+    to_beat = least
+    for start in reversed(kept):
+        if start.sure > sure_before:
             continue
-        count = (sums.total - start.before - start.own) * scale
-        if count <= 0.0:
+        count = (total - start.before - start.own) * scale
+        local = (k0 + start.local_count) / (k0 + start.local_expected)
+        if local < LOCAL_LEAST:
+            local = LOCAL_LEAST
+        elif local > ceiling:
+            local = ceiling
+        mu = (expected - start.expected) * local * scale + 1e-9
+        over = count - 1.15 * mu
+        if over <= 0.0:
             continue
-        local = min(max(LOCAL_LEAST, (k0 + start.local_count) / (k0 + start.local_expected)), ceiling)
-        mu = (sums.expected - start.expected) * local * scale + 1e-9
-        talk = sums.chatter - start.chatter - (sums.talk_expected - start.talk_expected) * local - count
+        need = to_beat + rate - slack
+        if need > 0.0 and (count - mu) * (count - mu) < need * mu:
+            continue
+        talk = chatter - start.chatter - (talk_expected - start.talk_expected) * local - count
         if talk > 0.0:
-            mu += leak * talk * scale
-        if count <= 1.15 * mu:
+            mu += leak * talk
+            if count <= 1.15 * mu:
+                continue
+        drift = 1.5 * phi * (1.0 - exp((start.at - frontier) / DRIFT))
+        kappa = 1.0 / min(1.0 / (k0 + start.local_count) + drift + blur, most)
+        if divergence(count, mu, kappa) < need:
             continue
-        x = (frontier - start.at) / DRIFT
-        drift = 1.5 * phi * (1.0 - exp(-x))
-        kappa = 1.0 / min(1.0 / (k0 + start.local_count) + drift + blur, phi + unsure)
         speaks = any(enough_people(sums, start))
-        to_beat = best.score if best else -50.0
-        if speaks:
-            to_beat = min(to_beat, enough.score if enough else -50.0)
-        if divergence(count, mu, kappa) - rate + 2.5 < to_beat:
+        score = -(rate + log_tail(count, mu, kappa))
+        if score < least:
             continue
-        argument = Argument(-(rate + log_tail(count, mu, kappa)), start, count / scale + 1.0, mu / scale)
-        if best is None or argument.score > best.score:
+        argument = Argument(score, start, count / scale + 1.0, mu / scale)
+        if best is None or score > best.score:
             best = argument
         young = (sums.young - start.young) * scale
         if speaks and young > 0.0:
@@ -84,4 +104,6 @@ def rarest(
             argument = argument._replace(score=-(rate + log_tail(max(count - young, 0.0), mu, kappa)))
         if speaks and (enough is None or argument.score > enough.score):
             enough = argument
+        # A window that is not the rarest may still be the rarest in which enough people speak.
+        to_beat = max(least, min(best.score, enough.score if enough else least))
     return best, enough

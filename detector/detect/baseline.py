@@ -61,6 +61,10 @@ class Baseline:
     day_exposure: list[float] = field(default_factory=lambda: _flat(7))
     shape: list[float] = field(default_factory=lambda: [1.0] * WEEK)
     dirty: bool = False
+    since: float = 0.0  # the line that `rate` follows: from `first` at `since`, `slope` a minute, until `until`
+    until: float = 0.0
+    first: float = 0.0
+    slope: float = 0.0
 
     def __post_init__(self) -> None:
         """Start the level from the prior."""
@@ -80,17 +84,25 @@ class Baseline:
 
     def rate(self, at: float) -> float:
         """Complaints a minute at `at` (minutes since the epoch)."""
-        hour = floor(at / 60.0)
-        x = at / 60.0 - hour - 0.5
-        other = hour + 1 if x > 0 else hour - 1
-        share = abs(x)
-        here, there = self.shape[self.local_hour(hour)], self.shape[self.local_hour(other)]
-        return max(self.level * ((1.0 - share) * here + share * there) / 60.0, 1e-7)
+        if not self.since <= at < self.until:
+            self._draw(at)
+        here = self.first + self.slope * (at - self.since)
+        return here if here > 1e-7 else 1e-7
+
+    def _draw(self, at: float) -> None:
+        """Keep the straight line between the two hours' middles around `at`, until something is learned."""
+        after = floor((at + 30.0) / 60.0)
+        self.since, self.until = after * 60.0 - 30.0, after * 60.0 + 30.0
+        level = self.level / 60.0
+        self.first = level * self.shape[self.local_hour(after - 1)]
+        self.slope = (level * self.shape[self.local_hour(after)] - self.first) / 60.0
 
     def expected(self, start: float, end: float) -> float:
         """Integral of the rate over [start, end] minutes; exact, as the rate is linear between the hours' middles."""
         if end <= start:
             return 0.0
+        if self.since <= start and end < self.until:
+            return self.rate((start + end) / 2.0) * (end - start)
         total, at = 0.0, start
         while at < end:
             step = min(end, (floor((at + 30.0) / 60.0) + 1) * 60.0 - 30.0)
@@ -105,6 +117,7 @@ class Baseline:
 
     def learn(self, hour: int, count: float, exposure: float) -> None:
         """Take in one hour: `count` complaints over `exposure` (0 to 1) of covered, alert-free time."""
+        self.until = self.since
         if exposure > 0.2:
             self._learn(self.local_hour(hour), count, exposure)
         if hour % 24 == 23 and self.dirty:
@@ -117,6 +130,7 @@ class Baseline:
         from `learn` for each hour, at a tenth of the cost. The caller must cut the span the same way each time.
         """
         hour = first
+        self.until = self.since
         while hour < end:
             left = end - hour
             if left >= WEEK and self.level < 0.2 and self.learned >= _SHAPE_AFTER:
@@ -207,6 +221,7 @@ class Baseline:
         """Take `rate` complaints an hour as the new level, worth `hours` of data; the shape is kept."""
         self.level_count = rate * hours
         self.level_hours = hours
+        self.until = self.since
         self.day_count = self.day_expected = self.fast_count = self.fast_expected = 0.0
 
     def _reshape(self) -> None:
@@ -249,6 +264,7 @@ class Baseline:
 
     def load(self, state: dict[str, Any]) -> None:
         """Take over a dumped state."""
+        self.until = self.since
         for name in self.STATE:
             value = state[name]
             setattr(self, name, list(value) if isinstance(value, list) else value)

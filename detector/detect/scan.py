@@ -134,9 +134,10 @@ class ScanDetector:
         talk = 1.0 - posterior(p.now, self.prior, self.share.value)
         self.usual.count(at, chatter=talk)
         self.sums.chatter += talk
-        for start in self.starts.kept:
-            if start.at > at:
-                start.chatter += talk
+        if at < self.frontier:
+            for start in self.starts.kept:
+                if start.at > at:
+                    start.chatter += talk
         if self.episode is not None and self.episode.closing is not None and p.past >= 0.5:
             self.episode.closing.recovered(p.past)
         if w < 0.02 and p.report < 0.5:
@@ -251,7 +252,7 @@ class ScanDetector:
 
     def _count(self, at: float, w: float, young: float, *, sure: float, voter: bool, report: bool, keep: bool) -> None:
         """Add one post at its place in time; a late one is added to the windows that contain it."""
-        later = [start for start in self.starts.kept if start.at > at]
+        later = [start for start in self.starts.kept if start.at > at] if at < self.frontier else []
         before, chatter = self.sums.total, self.sums.chatter
         people = (self.sums.voters, self.sums.sure, self.sums.reports, self.sums.young)
         expected, talk_expected = self.sums.expected, self.sums.talk_expected
@@ -301,16 +302,19 @@ class ScanDetector:
             return self._update(episode, seen_at)
         if self.learning:
             return None
-        found, enough = rarest(self.starts, self.sums, self.usual, self.scale.value, self.frontier)
-        if episode is not None and episode.told_score >= self.threshold:
+        threshold = self.threshold
+        found, enough = rarest(
+            self.starts, self.sums, self.usual, self.scale.value, self.frontier, least=threshold - WATCH_BELOW
+        )
+        if episode is not None and episode.told_score >= threshold:
             held = Argument(episode.told_score, episode.start, episode.told_people, episode.expected)
             if enough_people(self.sums, episode.start)[1]:
                 # The watch was as rare as an alert must be and lacked a third voice; a report is one. (A third
                 # complaint is not enough: it must make a rare window of its own, or chance had an hour to bring it.)
                 enough = max(enough or held, held, key=lambda argument: argument.score)
-        if enough is not None and enough.score >= self.threshold:
+        if enough is not None and enough.score >= threshold:
             return self._open(enough, seen_at, known)
-        if found is None or found.score < self.threshold - WATCH_BELOW:
+        if found is None:
             return None
         if episode is not None:
             episode.seen = known
