@@ -87,7 +87,7 @@ class Baseline:
         if not self.since <= at < self.until:
             self._draw(at)
         here = self.first + self.slope * (at - self.since)
-        return here if here > 1e-7 else 1e-7
+        return max(1e-07, here)
 
     def _draw(self, at: float) -> None:
         """Keep the straight line between the two hours' middles around `at`, until something is learned."""
