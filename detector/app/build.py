@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,23 +52,35 @@ def load_blueprint(path: Path | None, env: Mapping[str, str] | None = None) -> B
     Raises:
         ConfigError: with every mistake.
     """
-    from detector.config.catalogue import load_catalogue
+    from detector.config.own import Known, known_services
     from detector.config.settings import default_path, load_settings
 
-    catalogue = tuple(load_catalogue())
-    settings = load_settings(
-        path or default_path(), os.environ if env is None else env, slugs=[each.slug for each in catalogue]
-    )
-    return blueprint(settings, catalogue)
+    problems: list[str] = []
+    known, settings = Known(services=()), None
+    try:
+        known = known_services(path)
+    except ConfigError as error:
+        problems += error.problems
+    slugs = [each.slug for each in known.services] or None
+    try:
+        settings = load_settings(path or default_path(), os.environ if env is None else env, slugs=slugs)
+    except ConfigError as error:
+        problems += error.problems
+    if problems or settings is None:
+        raise ConfigError(problems)
+    return blueprint(settings, known.services, own=known.own)
 
 
-def blueprint(settings: Settings, catalogue: Sequence[Service]) -> Blueprint:
+def blueprint(settings: Settings, catalogue: Sequence[Service], *, own: Collection[str] = ()) -> Blueprint:
     """Choose the watched services and the receivers.
+
+    Args:
+        own: slugs of a catalogue of one's own, watched without being named.
 
     Raises:
         ConfigError: routes that cannot be read; all of them are named.
     """
-    wanted = set(settings.watch.services)
+    wanted = {*settings.watch.services, *own}
     services = tuple(each for each in catalogue if "*" in wanted or each.slug in wanted)
     receivers, problems = [], []
     for name, each in settings.receivers.items():
@@ -235,7 +247,8 @@ def _readers(plan: Blueprint, session: Session, problems: list[str], notes: list
             continue
         build = registry.load("status", page.kind)
         place = f"status.pages.{service.slug}"
-        one = _built(place, partial(build, service.slug, page.url, session), problems, notes)
+        way = session.trusting() if page.allow_private else session
+        one = _built(place, partial(build, service.slug, page.url, way), problems, notes)
         if one is not None:
             made.append(one)
     return made

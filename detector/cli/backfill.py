@@ -51,14 +51,14 @@ def command(
     from detector.backfill.run import backfill
     from detector.collectors.archive import load_posts
     from detector.collectors.archive_counters import ReadCounters
-    from detector.config.catalogue import load_catalogue
+    from detector.config.own import known_services
     from detector.errors import UsageError
     from detector.match.matcher import NameMatcher
     from detector.registry import load
 
     if engine == "ray":
         raise UsageError("--engine ray is not part of this version; use --engine local")
-    catalogue = load_catalogue()
+    catalogue = known_services().services
     matcher = NameMatcher(catalogue)
     services = _chosen(catalogue, wanted, matcher.resolve)
     budget, said = _budget(budget_text, fleet_budget, len(services))

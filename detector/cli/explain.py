@@ -188,10 +188,10 @@ def _pairing(alert: Alert, reader: Reader) -> Pairing | None:
 
 
 def _name(slug: str) -> str:
-    from detector.config.catalogue import load_catalogue
+    from detector.config.own import known_services
     from detector.notify.words import service_words
 
-    return service_words(slug, {service.slug: service.name for service in load_catalogue()})
+    return service_words(slug, {service.slug: service.name for service in known_services().services})
 
 
 def _story(alert: Alert, reader: Reader) -> Iterator[str]:

@@ -47,7 +47,7 @@ def _gather(reader: Reader, key: str) -> PostMortem:
     from detector.backfill.pictures import moments, picture, usual_of
     from detector.backfill.postmortem import PostMortem, Told
     from detector.backfill.timeline import STEP, step_of
-    from detector.config.catalogue import load_catalogue
+    from detector.config.own import known_services
     from detector.domain import parse_time
     from detector.errors import UsageError
     from detector.store.board import Board
@@ -59,7 +59,7 @@ def _gather(reader: Reader, key: str) -> PostMortem:
         near = [each.key for each in reader.alerts(limit=5)]
         raise UsageError(f"no alert {key!r}; the latest are {', '.join(near) or 'none'}")
     ask = Board(reader)
-    names = {service.slug: service.name for service in load_catalogue()}
+    names = {service.slug: service.name for service in known_services().services}
     near_by = alert.onset_at - timedelta(days=2)
     incidents = reader.incidents(service=alert.service, since=near_by)
     pairing = pairing_of(alert, reader.alerts(service=alert.service, since=near_by), incidents)

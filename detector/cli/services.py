@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _MOST_COMPONENTS = 20
+_USUAL = "-"
 
 
 class _OrQuery(click.Group):
@@ -39,7 +40,8 @@ class _OrQuery(click.Group):
 def command(ctx: click.Context, as_json: bool) -> None:
     """List the services of the catalogue; with QUERY, those whose slug, name or alias contains it.
 
-    `check` verifies a catalogue file, `add` makes an entry from a status page's address.
+    `check` verifies a catalogue file, `add` makes an entry from a status page's address. Services of one's own stand
+    in detector.services.toml (or the file that watch.catalogue names), and each of them is watched.
     """
     if ctx.invoked_subcommand is None:
         _show(None, as_json)
@@ -55,13 +57,13 @@ def find(ctx: click.Context, query: str | None, as_json: bool) -> None:
 
 
 def _show(query: str | None, as_json: bool) -> None:
-    from detector.config.catalogue import load_catalogue
+    from detector.config.own import known_services
     from detector.errors import DetectorError
 
     word = (query or "").casefold()
     found = [
         service
-        for service in load_catalogue()
+        for service in known_services().services
         if any(word in name.casefold() for name in (service.slug, service.name, *service.aliases))
     ]
     if not found:
@@ -133,19 +135,33 @@ def _surprises(service: Service, readers: Sequence[str]) -> list[str]:
 @command.command("add")
 @click.argument("url")
 @click.option("--slug", help="Its short name. [default: made from the page's name]")
-@click.option("--write", "target", type=_FILE, help="Append the entry to this catalogue file of your own.")
+@click.option(
+    "--write",
+    "target",
+    type=_FILE,
+    is_flag=False,
+    flag_value=_USUAL,
+    help="Append the entry to the catalogue of your own that the settings name, or to FILE; stands behind URL.",
+)
 @click.option("--allow-private", is_flag=True, help="The page is on a private network.")
-def add(url: str, slug: str | None, target: Path | None, allow_private: bool) -> None:
+@options.config
+def add(url: str, slug: str | None, target: Path | None, allow_private: bool, config_path: Path | None) -> None:
     """Find out what the status page at URL is and print a catalogue entry for its service, as TOML.
 
     The name, kind and components come from the page; look the words over before you watch by them. Nothing is written
-    without --write, and nothing that `detector services check` would refuse.
+    without --write, and nothing that `detector services check` would refuse. What is written there is watched by the
+    next `detector watch`, and by a running one that is sent SIGHUP.
     """
     import asyncio
 
+    from detector.config.own import own_path
     from detector.errors import UsageError
     from detector.status.detect import detect
     from detector.transport.session import Limits, Session
+
+    usual = own_path(config_path)
+    if target == Path(_USUAL):
+        target = usual
 
     async def look() -> Detected:
         # Some two dozen small questions, once: a second between each would be half a minute.
@@ -157,15 +173,20 @@ def add(url: str, slug: str | None, target: Path | None, allow_private: bool) ->
 
     found = asyncio.run(look())
     known = _known(target)
-    entry, notes = proposal(found, known, slug)
+    entry, notes = proposal(found, known, slug, allow_private=allow_private)
     for note in notes:
         click.echo(f"note: {note}", err=True)
     click.echo(entry, nl=False)
     problems = _written(entry, target)
     if problems:
         raise UsageError("the entry is not right yet; mend it by hand:\n" + "\n".join(problems))
-    if target is not None:
-        click.echo(f"{target}: entry appended", err=True)
+    if target is None:
+        return
+    click.echo(f"{target}: entry appended", err=True)
+    if target.resolve() == usual.resolve():
+        click.echo("watched by the next detector watch; a running one takes it up on SIGHUP", err=True)
+    else:
+        click.echo(f'to have it watched, set catalogue = "{target}" under [watch] in detector.toml', err=True)
 
 
 def _known(target: Path | None) -> tuple[Service, ...]:
@@ -174,7 +195,9 @@ def _known(target: Path | None) -> tuple[Service, ...]:
     return load_catalogue(extra=[target] if target is not None and target.exists() else [])
 
 
-def proposal(found: Detected, known: Sequence[Service], slug: str | None = None) -> tuple[str, list[str]]:
+def proposal(
+    found: Detected, known: Sequence[Service], slug: str | None = None, *, allow_private: bool = False
+) -> tuple[str, list[str]]:
     """An entry for a page, and what a person should know of it.
 
     A name of one word is proposed as ambiguous: as a plain alias, every "kettle" would name Kettle.
@@ -210,7 +233,8 @@ def proposal(found: Detected, known: Sequence[Service], slug: str | None = None)
     lines = ["[[service]]", f"slug = {_text(slug)}", f"name = {_text(name)}", 'category = "other"']
     lines += [f"aliases = [{', '.join(map(_text, several))}]"] if several else []
     lines += [f"ambiguous = [{', '.join(f'{{ alias = {_text(word)} }}' for word in single)}]"] if single else []
-    lines.append(f"status_pages = [{{ url = {_text(found.url)}, kind = {_text(found.kind)} }}]")
+    private = ", allow_private = true" if allow_private else ""
+    lines.append(f"status_pages = [{{ url = {_text(found.url)}, kind = {_text(found.kind)}{private} }}]")
     parts = _parts(found.components)
     lines += [f"components = {{ {', '.join(f'{_text(part)} = [{_text(part)}]' for part in parts)} }}"] if parts else []
     if len(found.components) > len(parts):

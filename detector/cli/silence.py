@@ -30,11 +30,11 @@ def add(service: str, span: str, comment: str, config_path: Path | None, db_path
 
     from detector.app.clock import system_now
     from detector.app.inbox import Request, ask
-    from detector.config.catalogue import load_catalogue
+    from detector.config.own import known_services
     from detector.domain import format_time
     from detector.errors import UsageError
 
-    if service != "*" and service not in {each.slug for each in load_catalogue()}:
+    if service != "*" and service not in {each.slug for each in known_services(config_path).services}:
         raise UsageError(f"no service {service!r}; `detector services` lists them")
     now = system_now()
     ends_at = now + read_span(span)

@@ -195,8 +195,11 @@ def _ambiguous(entry: _Entry) -> Iterator[Ambiguous]:
 
 
 def _pages(entry: _Entry) -> Iterator[StatusPage]:
-    for table in _tables(entry, "status_pages", ("url", "kind"), "url"):
-        url, kind = table["url"], table.get("kind", "statuspage")
+    for table in _tables(entry, "status_pages", ("url", "kind", "allow_private"), "url"):
+        url, kind, private = table["url"], table.get("kind", "statuspage"), table.get("allow_private", False)
+        if not isinstance(private, bool):
+            entry.wrong(f"status page {url!r}: allow_private must be true or false", "allow_private")
+            private = False
         try:
             parts = urlsplit(url)
             fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.username and " " not in url
@@ -209,7 +212,7 @@ def _pages(entry: _Entry) -> Iterator[StatusPage]:
         elif kind not in STATUS_KINDS and _meant(kind, STATUS_KINDS):
             entry.wrong(f"unknown status page kind {kind!r}{_meant(kind, STATUS_KINDS)}", kind)
         else:
-            yield StatusPage(url=url, kind=kind)
+            yield StatusPage(url=url, kind=kind, allow_private=private)
 
 
 def _components(entry: _Entry) -> Iterator[Component]:

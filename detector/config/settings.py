@@ -51,6 +51,8 @@ class Watch(_Strict):
 
     Attributes:
         services: slugs of the catalogue; `"*"` is all of them.
+        catalogue: a file with services of one's own, each of them watched; None is `detector.services.toml` beside the
+            settings file, if there is one. A relative path starts at the settings file.
         budget: false alarms chance may raise for one service, as in `1/year`.
         fleet_budget: the same for all services together; takes the place of `budget`.
         classifier: a plug-in or an artifact's folder; None is the shipped one, or `keyword` with a warning where it
@@ -59,6 +61,7 @@ class Watch(_Strict):
     """
 
     services: tuple[str, ...] = DEFAULT_SERVICES
+    catalogue: Path | None = None
     budget: str = "1/year"
     fleet_budget: str | None = None
     classifier: str | None = None
@@ -130,11 +133,16 @@ class Logging(_Strict):
 
 
 class Web(_Strict):
-    """`[web]`: the page; it listens on this machine only unless told otherwise."""
+    """`[web]`: the page; it listens on this machine only unless told otherwise.
+
+    Attributes:
+        names: further names it is reached by (`HOST` or `HOST:PORT`), as behind a proxy.
+    """
 
     enabled: bool = False
     host: str = "127.0.0.1"
     port: int = Field(default=8765, ge=0, le=65535)
+    names: tuple[str, ...] = ()
 
 
 def default_sources() -> dict[str, Source]:
@@ -194,14 +202,18 @@ def load_settings(path: Path | None, env: Mapping[str, str], *, slugs: Iterable[
     except ValidationError as error:
         found += [(tuple(each["loc"]), _say(values, each)) for each in error.errors()]
     found += _unknown_names(values, slugs)
+    if settings is not None and settings.watch.catalogue and not (path.parent / settings.watch.catalogue).is_file():
+        what = "no such file; name another, or let detector services add URL --write make it"
+        found.append((("watch", "catalogue"), what))
     if found or settings is None:
         places = locate(text)
         ordered = sorted({(line_of(places, place), ".".join(map(str, place)), what) for place, what in found})
         raise ConfigError([f"{path}:{line}: {key}: {what}" for line, key, what in ordered])
-    if not settings.store.path.is_absolute():
-        store = settings.store.model_copy(update={"path": path.parent / settings.store.path})
-        settings = settings.model_copy(update={"store": store})
-    return settings
+    store = settings.store.model_copy(update={"path": path.parent / settings.store.path})
+    watch = settings.watch
+    if watch.catalogue is not None:
+        watch = watch.model_copy(update={"catalogue": path.parent / watch.catalogue})
+    return settings.model_copy(update={"store": store, "watch": watch})
 
 
 def _read(path: Path) -> str:

@@ -32,10 +32,15 @@ class Component:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPage:
-    """An official page: `kind` names the reader (entry point group `detector.status`)."""
+    """An official page: `kind` names the reader (entry point group `detector.status`).
+
+    Attributes:
+        allow_private: the page is on a private network of ours, where nothing else is fetched from.
+    """
 
     url: str
     kind: str = "statuspage"
+    allow_private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

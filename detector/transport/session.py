@@ -8,6 +8,7 @@ bounded: a total deadline, a decoded size, an inflation ratio; polite: a pause b
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -209,6 +210,12 @@ class Session:
         pools, self._pools = list(self._pools.values()), {}
         for pool in pools:
             await pool.aclose()
+
+    def trusting(self) -> Session:
+        """This session for one place on a network of our own, where what is fetched may live; not to be closed."""
+        twin = copy.copy(self)
+        twin._allow_private = True
+        return twin
 
     def _private(self, choice: bool | None) -> bool:
         return self._allow_private if choice is None else choice

@@ -6,6 +6,10 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
+import threading
+import time
 import urllib.request
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from detector.store import Store, open_reader
 from detector.store.schema import MIGRATION_SET
 from tests.cli.test_watch import feed, line_with, watch
 from tests.loopback import Loopback, Reply, unused_port
+from tests.status.pages import doc
 
 SETTINGS = """
 [watch]
@@ -72,6 +77,49 @@ def test_new_settings_are_taken_up_bad_ones_refused_and_the_page_stays(tmp_path:
     assert "Traceback" not in "".join(seen) + rest
     with open_reader(tmp_path / "detector.db") as reader:
         assert {each.source for each in reader.sources()} >= {"feed:first"}
+
+
+@pytest.mark.slow
+def test_a_service_that_was_added_is_watched_after_the_next_signal(tmp_path: Path) -> None:
+    """`services add URL --write` beside a running daemon, SIGHUP, and its page is read."""
+    page = {
+        "/": Reply("<title>Kettle Status</title>", headers={"Content-Type": "text/html"}),
+        "/api/v2/summary.json": doc("statuspage/summary_incident.json"),
+    }
+    with Loopback(page) as server:
+        (tmp_path / "detector.toml").write_text(
+            '[watch]\nservices = ["claude"]\nclassifier = "keyword"\n[sources]\n'
+            '[status.pages]\nclaude = "http://127.0.0.1:1/"\n',
+            encoding="utf-8",
+        )
+        process = watch(tmp_path)
+        seen: list[str] = []
+        try:
+            line_with(process, "ready", seen)
+            added = subprocess.run(
+                [sys.executable, "-m", "detector", "services", "add", server.url, "--allow-private", "--write"],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            process.send_signal(signal.SIGHUP)
+            told = line_with(process, "watching 2 services", seen)
+            line_with(process, "ready", seen)
+            asked = len(server.requests)
+            deadline = time.monotonic() + 20
+            while len(server.requests) == asked and time.monotonic() < deadline:
+                threading.Event().wait(0.05)
+        finally:
+            process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(timeout=20)
+
+    assert added.returncode == 0, added.stderr
+    assert process.returncode == 0, rest
+    assert "status pages: 2" in told
+    with open_reader(tmp_path / "detector.db") as reader:
+        slugs = {each.service for each in reader.incidents()}
+    assert any("kettle" in slug for slug in slugs), (slugs, seen, rest)
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ def test_a_page_becomes_an_entry_that_loads(tmp_path: Path) -> None:
     assert printed.exit_code == first.exit_code == second.exit_code == 0, printed.output + second.output
     (entry,) = tomllib.loads(printed.stdout)["service"]
     assert entry["slug"] == "kettle"
-    assert entry["status_pages"] == [{"url": one.url, "kind": "statuspage"}]
+    assert entry["status_pages"] == [{"url": one.url, "kind": "statuspage", "allow_private": True}]
     assert "heating" in entry["components"]
     assert printed.stdout == first.stdout
     assert again.exit_code == 2
@@ -109,6 +109,28 @@ def test_a_page_becomes_an_entry_that_loads(tmp_path: Path) -> None:
     assert {"kettle", "kettle-two"} <= found
     assert run("services", "check", mine).exit_code == 0
     assert [each.name for each in tmp_path.iterdir()] == ["mine.toml"]
+
+
+def test_an_entry_goes_where_the_settings_look_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a file's name: into the one they name, else beside them; elsewhere it is said what to set."""
+    monkeypatch.chdir(tmp_path)
+    words = ("--allow-private", "--slug", "kettle", "--write")
+    with Loopback(PAGE) as one:
+        beside = run("services", "add", one.url, *words)
+        elsewhere = run("services", "add", one.url, *words[:3], "--write", "other.toml")
+        Path("detector.toml").write_text('[watch]\ncatalogue = "mine.toml"\n', encoding="utf-8")
+        named = run("services", "add", one.url, *words)
+
+    assert beside.exit_code == named.exit_code == 0, beside.output + named.output
+    assert "watched by the next detector watch" in beside.stderr
+    assert "[watch]" in elsewhere.stderr
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "detector.services.toml",
+        "detector.toml",
+        "mine.toml",
+        "other.toml",
+    ]
+    assert run("services", "kettle").stdout.startswith("kettle ")
 
 
 def test_a_page_that_is_not_there_or_private_is_refused(tmp_path: Path) -> None:
