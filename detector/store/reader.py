@@ -11,6 +11,7 @@ from datetime import datetime
 from detector.domain import (
     Alert,
     AlertState,
+    Answer,
     Coverage,
     Decision,
     Judgement,
@@ -33,12 +34,14 @@ from detector.store.codec import (
 )
 from detector.store.connection import sound_values
 from detector.store.rows import (
+    ANSWER_COLUMNS,
     CHANGE_COLUMNS,
     COVERAGE_COLUMNS,
     DECISION_COLUMNS,
     HOUR_COLUMNS,
     NOTIFICATION_COLUMNS,
     SILENCE_COLUMNS,
+    answer_of,
     change_of,
     coverage_of,
     decision_of,
@@ -81,6 +84,18 @@ class Reader(Asking):
             limit,
         )
         return [post_of(row) for row in rows]
+
+    @sound
+    def posts_of(self, author: str) -> list[Post]:
+        """Everything that is kept of the holder of a keyed hash, in `Post.order`."""
+        rows = self._all(f"SELECT {POST_COLUMNS} FROM posts WHERE author = ? ORDER BY seen_at, source, id", author)
+        return [post_of(row) for row in rows]
+
+    @sound
+    def post(self, source: str, post_id: str) -> Post | None:
+        """One post as it is kept; None if it is not here."""
+        rows = self._all(f"SELECT {POST_COLUMNS} FROM posts WHERE source = ? AND id = ?", source, post_id)
+        return post_of(rows[0]) if rows else None
 
     @sound
     def pending_posts(self) -> list[Post]:
@@ -219,6 +234,16 @@ class Reader(Asking):
         return [notification_of(row) for row in rows]
 
     @sound
+    def unsent(self, *, limit: int = 1000) -> list[Notification]:
+        """Messages that wait to be sent, oldest first."""
+        rows = self._all(
+            f"SELECT {NOTIFICATION_COLUMNS} FROM notifications WHERE sent_at IS NULL AND dead_at IS NULL "
+            "ORDER BY sequence LIMIT ?",
+            limit,
+        )
+        return [notification_of(row) for row in rows]
+
+    @sound
     def silences(self, *, now: datetime | None = None) -> list[Silence]:
         """Silences by their start; with `now`, only those that hold or are still to come."""
         rows = self._all(
@@ -236,6 +261,16 @@ class Reader(Asking):
             key,
         )
         return [Feedback(alert_key=row[0], real=bool(row[1]), at=to_time(row[2]), comment=row[3]) for row in rows]
+
+    @sound
+    def answers(self, key: str | None = None) -> list[Answer]:
+        """What people answered by a message's buttons, oldest first; of one alert if a key is given."""
+        if not self._all("SELECT 1 FROM sqlite_master WHERE name = 'answers'"):
+            return []  # written by an earlier release, and no daemon of this one has opened it yet
+        rows = self._all(
+            f"SELECT {ANSWER_COLUMNS} FROM answers WHERE alert_key = coalesce(?, alert_key) ORDER BY sequence", key
+        )
+        return [answer_of(row) for row in rows]
 
     # sources and totals
 
