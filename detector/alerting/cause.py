@@ -1,10 +1,34 @@
-"""One failure explains another: a service hosted on a failing one is named as its child, not as a second outage."""
+"""One failure explains another: a service hosted on a failing one is named as its child, not as a second outage.
+
+Three ways lead to a cause. A host that fails itself explains what runs on it. A host of which nothing is said yet is
+suspected when others that run on it grow loud at the same time (`kin`), and an infrastructure that the catalogue does
+not tie to a service when its people name it. And a service of which people only speak beside one that fails ("AT&T is
+down, is Verizon too?") is a bystander.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import log
 
-from detector.domain import Service
+from detector.alerting.evidence import Gallery
+from detector.alerting.kin import Loudness, kinship
+from detector.domain import Service, to_minutes
+
+PRIOR = log(0.15 / 0.85)  # that a failure is the host's, before anything is known
+NAMED_PRIOR = log(0.1 / 0.9)  # the same of an infrastructure that people name
+DOUBT = log(0.1 / 0.9)  # a suspicion is dropped below these odds
+NAMED_LEAST, NAMED_SHARE = 2, 0.1  # of a service's people name the infrastructure
+INFRASTRUCTURE = frozenset({"cloud", "cdn", "dns"})
+
+BYSTANDER_LEAST = 2  # people who name both
+BYSTANDER_SHARE, RIVAL_SHARE = 0.25, 0.12  # of a bystander's people name both; of a rival of the same kind, fewer do
+BYSTANDER_TIMES = 3.0  # as many people speak of the one that fails
+
+LEAD = timedelta(minutes=2)  # relations may have grown loud before the service itself
+LATELY = timedelta(minutes=60)  # people of the last hour are not "usual"
 
 
 class Hosting:
@@ -12,7 +36,30 @@ class Hosting:
 
     def __init__(self, services: Iterable[Service]) -> None:
         """Read the ties once."""
-        self.parents: Mapping[str, tuple[str, ...]] = {service.slug: service.hosted_on for service in services}
+        known = {service.slug: service for service in services}
+        self.parents: Mapping[str, tuple[str, ...]] = {slug: service.hosted_on for slug, service in known.items()}
+        self.category: Mapping[str, str] = {slug: service.category for slug, service in known.items()}
+        below: dict[str, list[str]] = {}
+        for slug in known:
+            for host in self.above(slug):
+                below.setdefault(host, []).append(slug)
+        self.below: Mapping[str, tuple[str, ...]] = {host: tuple(slugs) for host, slugs in below.items()}
+
+    def above(self, service: str) -> list[str]:
+        """Every host of a service at any remove, nearest first.
+
+        >>> hosting = Hosting([Service(slug="a", name="A", hosted_on=("b",)), Service(slug="b", name="B")])
+        >>> hosting.above("a"), hosting.below
+        (['b'], {'b': ('a',)})
+        """
+        found: list[str] = []
+        queue = list(self.parents.get(service, ()))
+        while queue:
+            host = queue.pop(0)
+            if host != service and host not in found:
+                found.append(host)
+                queue += self.parents.get(host, ())
+        return found
 
     def cause(self, service: str, failing: Callable[[str], bool]) -> str | None:
         """The failing service farthest up the chain that `service` runs on, None if none fails.
@@ -21,16 +68,7 @@ class Hosting:
         >>> hosting.cause("a", lambda slug: slug == "b"), hosting.cause("a", lambda slug: False)
         ('b', None)
         """
-        found, queue, seen = None, list(self.parents.get(service, ())), {service}
-        while queue:
-            parent = queue.pop(0)
-            if parent in seen:
-                continue
-            seen.add(parent)
-            if failing(parent):
-                found = parent
-            queue += self.parents.get(parent, ())
-        return found
+        return next((host for host in reversed(self.above(service)) if failing(host)), None)
 
     def runs_on(self, service: str, host: str | None) -> bool:
         """Whether a service runs on another, at any remove.
@@ -39,4 +77,109 @@ class Hosting:
         >>> hosting.runs_on("a", "b"), hosting.runs_on("b", "a"), hosting.runs_on("a", None)
         (True, False, False)
         """
-        return host is not None and self.cause(service, lambda slug: slug == host) == host
+        return host is not None and host in self.above(service)
+
+    def carries(self, service: str) -> bool:
+        """Whether others run on it, or are likely to."""
+        return service in self.below or self.category.get(service) in INFRASTRUCTURE
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What explains a service's trouble; of a `bystander` nobody should be accused."""
+
+    service: str | None = None
+    bystander: bool = False
+
+
+class Causes:
+    """Looks for what explains a service's trouble, in what is said of all others."""
+
+    def __init__(self, hosting: Hosting, galleries: Mapping[str, Gallery], loudness: Loudness) -> None:
+        """Read ties, recent posts and usual loudness where the lifecycle keeps them."""
+        self.hosting = hosting
+        self.galleries = galleries
+        self.loudness = loudness
+
+    def of(
+        self, service: str, onset: datetime, at: datetime, *, failing: Mapping[str, bool], known: str | None = None
+    ) -> Cause:
+        """What explains `service`, in trouble since `onset`, as known `at`.
+
+        Args:
+            failing: services with an open alert; True where it is more than a watch and not explained by another's.
+            known: what explained it before, kept unless it has become unlikely.
+        """
+        beside = self._beside(service, onset, failing)
+        if beside is not None:
+            return Cause(beside, bystander=True)
+        sure = self.hosting.cause(service, lambda slug: failing.get(slug, False))
+        odds: dict[str, float] = {}
+        for host in self.hosting.above(service):
+            odds[host] = PRIOR + self._kinship(service, host, onset, at)
+        for host in self._named(service, onset):
+            if host not in odds:
+                odds[host] = NAMED_PRIOR + self._kinship(service, host, onset, at)
+        if sure is not None:
+            rivals = [host for host in odds if failing.get(host, False)]
+            return Cause(max(rivals, key=lambda host: (odds[host], host == sure)))
+        best = max(odds, key=lambda host: odds[host], default=None)
+        if best is not None and odds[best] > 0.0:
+            return Cause(best)
+        if known is not None and (known in odds and odds[known] > DOUBT):
+            return Cause(known)
+        return Cause()
+
+    def _kinship(self, service: str, host: str, onset: datetime, at: datetime) -> float:
+        others = [slug for slug in self.hosting.below.get(host, ()) if slug not in (service, host)]
+        others = [slug for slug in others if not self.hosting.runs_on(service, slug)]
+        return kinship([self._told(slug, onset, at) for slug in others], self._told(host, onset, at))
+
+    def _told(self, service: str, onset: datetime, at: datetime) -> tuple[int, float]:
+        """People since shortly before the onset, and how many are usual in that time."""
+        since = onset - LEAD
+        gallery = self.galleries.get(service)
+        people = lately = 0
+        if gallery is not None:
+            people, lately = gallery.people(since), gallery.people(at - LATELY)
+        minutes = max((at - since) / timedelta(minutes=1), 0.5)
+        return people, self.loudness.usual(service, to_minutes(at), minutes, lately)
+
+    def _named(self, service: str, onset: datetime) -> list[str]:
+        """Infrastructure that a service's people name, though the catalogue does not tie them."""
+        gallery = self.galleries.get(service)
+        if gallery is None or self.hosting.carries(service):
+            return []
+        count, beside = gallery.named_with(onset)
+        return sorted(
+            other
+            for other, together in beside.items()
+            if together >= max(NAMED_LEAST, NAMED_SHARE * count)
+            and self.hosting.carries(other)
+            and not self.hosting.runs_on(other, service)
+        )
+
+    def _beside(self, service: str, onset: datetime, failing: Mapping[str, bool]) -> str | None:
+        """A failing service named in many posts about this one, of which far more is said: this one is a bystander.
+
+        When AT&T failed, people wrote "is Verizon down as well?"; Verizon was not.
+        """
+        found: tuple[int, str] | None = None
+        mine = self.galleries.get(service) or Gallery()
+        for other in sorted(failing):
+            if other == service or self.hosting.runs_on(service, other) or self.hosting.runs_on(other, service):
+                continue
+            theirs = self.galleries.get(other) or Gallery()
+            since = max(onset - LEAD, theirs.reaches_back_to or onset - LEAD)
+            alone, together = mine.split(since, other)
+            said, both = theirs.split(since, service)
+            named = len(together | both)
+            rivals = self.hosting.category.get(service) == self.hosting.category.get(other) != "other"
+            share = RIVAL_SHARE if rivals else BYSTANDER_SHARE
+            if (
+                named >= max(BYSTANDER_LEAST, share * (named + len(alone)))
+                and len(said) >= max(BYSTANDER_TIMES * len(alone), named)
+                and (found is None or named > found[0])
+            ):
+                found = (named, other)
+        return None if found is None else found[1]

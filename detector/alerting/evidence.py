@@ -56,12 +56,36 @@ class Gallery:
         return tuple(chosen[:SHOWN])
 
     def named_with(self, onset: datetime) -> tuple[int, dict[str, int]]:
-        """How many posts since shortly before the onset there are, and how many of them name each other service."""
+        """How many people posted since shortly before the onset, and how many of them name each other service."""
         since = onset - timedelta(minutes=2)
-        count, beside = 0, dict[str, int]()
-        for _, shown, others in self.kept:
+        people: set[str] = set()
+        beside: dict[str, set[str]] = {}
+        for author, shown, others in self.kept:
             if shown.at >= since:
-                count += 1
+                who = _who(author, shown)
+                people.add(who)
                 for other in others:
-                    beside[other] = beside.get(other, 0) + 1
-        return count, beside
+                    beside.setdefault(other, set()).add(who)
+        return len(people), {other: len(named) for other, named in beside.items()}
+
+    def people(self, since: datetime) -> int:
+        """How many different people posted since then."""
+        return len({_who(author, shown) for author, shown, _ in self.kept if shown.at >= since})
+
+    def split(self, since: datetime, other: str) -> tuple[set[str], set[str]]:
+        """Who posted since then without naming `other`, and who did name it."""
+        alone: set[str] = set()
+        together: set[str] = set()
+        for author, shown, others in self.kept:
+            if shown.at >= since:
+                (together if other in others else alone).add(_who(author, shown))
+        return alone - together, together
+
+    @property
+    def reaches_back_to(self) -> datetime | None:
+        """Since when every post is here; None where none was dropped yet."""
+        return min(kept[1].at for kept in self.kept) if len(self.kept) == KEPT else None
+
+
+def _who(author: str | None, shown: Evidence) -> str:
+    return f"{shown.source}/{author or shown.id}"

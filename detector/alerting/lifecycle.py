@@ -9,15 +9,26 @@ from typing import Any
 
 import msgspec
 
-from detector.alerting.cause import Hosting
+from detector.alerting.cause import Cause, Causes, Hosting
 from detector.alerting.evidence import Gallery, Kept
+from detector.alerting.kin import Loudness
 from detector.alerting.severity import is_major
-from detector.domain import Alert, AlertState, Change, Estimate, Evidence, Judgement, Level, Official, Reason, Service
+from detector.domain import (
+    Alert,
+    AlertState,
+    Change,
+    Estimate,
+    Evidence,
+    Judgement,
+    Level,
+    Official,
+    Reason,
+    Service,
+    to_minutes,
+)
 from detector.protocols import OfficialRecord, Signal
 
 REOPEN_WITHIN = timedelta(minutes=30)
-BYSTANDER_SHARE = 0.6  # of a service's posts that name another one too
-BYSTANDER_TIMES = 2.0  # as many posts about that other one
 
 
 class Lifecycle:
@@ -30,21 +41,26 @@ class Lifecycle:
         self.open: dict[str, Alert] = {}
         self.closed: dict[str, Alert] = {}
         self.galleries: dict[str, Gallery] = {}
+        self.loudness = Loudness()
+        self.causes = Causes(self.hosting, self.galleries, self.loudness)
 
     def note(self, judgement: Judgement, others: tuple[str, ...] = ()) -> None:
         """Remember a post as possible evidence; `others` are the services that it names besides."""
         if judgement.p.now >= 0.5:
-            self.galleries.setdefault(judgement.mention.service, Gallery()).add(judgement, others)
+            service, post = judgement.mention.service, judgement.mention.post
+            self.galleries.setdefault(service, Gallery()).add(judgement, others)
+            if not post.official:
+                self.loudness.note(service, to_minutes(post.created_at))
 
     def apply(self, service: str, signal: Signal) -> list[Change]:
-        """What a signal changes; children of a newly failing service change too."""
+        """What a signal changes; what a newly failing service explains, or casts doubt on, changes too."""
         if signal.level is None or signal.estimate is None:
             return self._resolve(service, signal.at)
         alert, reason = self._grown(service, signal.level, signal.estimate, signal.at)
         self.open[service] = alert
         changes = [Change(alert=alert, reason=reason, at=signal.at)]
         if alert.level is not Level.WATCH and reason in {Reason.OPENED, Reason.RAISED, Reason.REOPENED}:
-            changes += self._explain_children(service, signal.at)
+            changes += self._explain_others(service, signal.at)
         return changes
 
     def acknowledge(self, service: str, at: datetime) -> list[Change]:
@@ -66,16 +82,16 @@ class Lifecycle:
             level = Level.MAJOR
         evidence = self.galleries.setdefault(service, Gallery()).best(estimate.onset)
         before = self.open.get(service)
-        cause = self._cause(service, estimate.onset)
-        if cause is not None and not self.hosting.runs_on(service, cause) and not _alerted(before):
-            level = Level.WATCH  # a bystander: named beside the one that fails, accused of nothing
+        cause = self._cause(service, estimate.onset, at, before.cause if before else None)
+        if cause.bystander and not _alerted(before):
+            level = Level.WATCH  # named beside the one that fails, accused of nothing
         reopened = False
         if before is None:
             last = self.closed.pop(service, None)
             if last is not None and last.ended_at is not None and at - last.ended_at <= REOPEN_WITHIN:
                 before, reopened = last, True
         if before is None:
-            return self._fresh(service, level, estimate, at, evidence, official, cause), Reason.OPENED
+            return self._fresh(service, level, estimate, at, evidence, official, cause.service), Reason.OPENED
         rose = level.rank > before.level.rank
         stronger = estimate if estimate.score >= before.estimate.score or rose else before.estimate
         alert = replace(
@@ -87,7 +103,7 @@ class Lifecycle:
             ended_at=None,
             estimate=stronger,
             evidence=evidence or before.evidence,
-            cause=cause or (before.cause if self.hosting.runs_on(service, before.cause) else None),
+            cause=cause.service,
             official=before.official or official,
             reopened=before.reopened + reopened,
         )
@@ -133,29 +149,21 @@ class Lifecycle:
         alert = self.open.get(service)
         return alert is not None and alert.level is not Level.WATCH
 
-    def _cause(self, service: str, onset: datetime) -> str | None:
-        """The failing host of a service; else the one that its complaints are really about."""
-        return self.hosting.cause(service, self._failing) or self._beside(service, onset)
+    def _cause(self, service: str, onset: datetime, at: datetime, known: str | None) -> Cause:
+        failing = {slug: self._failing(slug) for slug in self.open}
+        # A host that failed and is well again still explains what it took down.
+        if known is not None and known not in failing and self.hosting.runs_on(service, known) and known in self.closed:
+            ended = self.closed[known].ended_at
+            failing[known] = self.closed[known].fired_at is not None and ended is not None and ended >= onset
+        return self.causes.of(service, onset, at, failing=failing, known=known)
 
-    def _beside(self, service: str, onset: datetime) -> str | None:
-        """A service named in most posts about this one, of which far more is said: this one is a bystander.
-
-        When AT&T failed, people wrote "is Verizon down as well?"; Verizon was not.
-        """
-        count, beside = self.galleries.setdefault(service, Gallery()).named_with(onset)
-        for other, together in sorted(beside.items(), key=lambda pair: (-pair[1], pair[0])):
-            said, _ = self.galleries.setdefault(other, Gallery()).named_with(onset)
-            if together >= BYSTANDER_SHARE * count and said >= BYSTANDER_TIMES * count and other in self.open:
-                return other
-        return None
-
-    def _explain_children(self, parent: str, at: datetime) -> list[Change]:
+    def _explain_others(self, risen: str, at: datetime) -> list[Change]:
         changes = []
-        for service, alert in self.open.items():
-            if service == parent or alert.cause is not None:
+        for service, alert in list(self.open.items()):
+            if service == risen:
                 continue
-            cause = self._cause(service, alert.onset_at)
-            if cause is not None:
+            cause = self._cause(service, alert.onset_at, at, alert.cause).service
+            if cause != alert.cause and cause != service:
                 self.open[service] = replace(alert, cause=cause, updated_at=at)
                 changes.append(Change(alert=self.open[service], reason=Reason.UPDATED, at=at))
         return changes
@@ -171,6 +179,7 @@ class Lifecycle:
             "galleries": {
                 service: msgspec.to_builtins(list(gallery.kept)) for service, gallery in self.galleries.items()
             },
+            "loudness": self.loudness.dump(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -178,7 +187,10 @@ class Lifecycle:
         self.open = msgspec.convert(state["open"], dict[str, Alert])
         self.closed = msgspec.convert(state["closed"], dict[str, Alert])
         saved = msgspec.convert(state["galleries"], dict[str, list[Kept]])
-        self.galleries = {service: Gallery(kept) for service, kept in saved.items()}
+        self.galleries.clear()
+        self.galleries.update((service, Gallery(kept)) for service, kept in saved.items())
+        if "loudness" in state:  # states of before 2026-11-22 know none, and learn it
+            self.loudness.load(state["loudness"])
 
 
 def _alerted(alert: Alert | None) -> bool:

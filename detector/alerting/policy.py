@@ -22,6 +22,7 @@ __all__ = [
     "Route",
     "decide",
     "digests",
+    "failovers",
     "notifications",
     "receiver_of",
     "reminders",
@@ -46,6 +47,8 @@ NAME_AFTER = timedelta(seconds=60)
 NAME_AGAIN_AFTER = timedelta(minutes=10)
 # The receiver that needs the failing service lets another go first.
 YIELD = timedelta(seconds=2)
+# In the id of a message that goes to another receiver; the name of the one that cannot be reached follows.
+INSTEAD = "instead-of-"
 
 
 def decide(
@@ -103,6 +106,8 @@ def _muted(
             return Reason.SILENCED, f"silence {silence.id}: {silence.comment}".rstrip(": ")
     if change.reason is Reason.RESOLVED:
         return None
+    if history is not None and history.dismissed(receiver.name, alert.key):
+        return Reason.NOT_OURS, f"somebody at {receiver.name} said so; its end is told"
     work = None if receiver.maintenance else at_work(alert)
     if work is not None:
         return Reason.MAINTENANCE, work
@@ -264,6 +269,44 @@ def _time_for(alert: Alert, receiver: Receiver, now: datetime, history: History)
     if receiver.repeat is not None and now - last.created_at >= receiver.repeat:
         return Reason.REPEATED
     return None
+
+
+def failovers(
+    unsent: Iterable[Notification], receivers: Iterable[Receiver], now: datetime, *, history: History
+) -> tuple[list[Decision], list[Notification]]:
+    """What is owed to others because a receiver cannot be reached: the beginning of an outage, once.
+
+    Who is told so is told of the end too, and what the receiver itself is owed stays owed.
+
+    Args:
+        unsent: messages that were not confirmed yet.
+        history: what was told before; it takes in what is owed now.
+    """
+    named = {each.name: each for each in receivers}
+    decisions: list[Decision] = []
+    owed: list[Notification] = []
+    for one in unsent:
+        wanted = named.get(one.receiver)
+        other = named.get(wanted.fallback) if wanted is not None and wanted.fallback is not None else None
+        if wanted is None or other is None or one.reason not in _BEGINS | {Reason.FALLBACK}:
+            continue
+        begun = one.created_at if one.attempts or one.next_try_at is None else max(one.created_at, one.next_try_at)
+        if now - begun < wanted.fallback_after or history.firing(other.name, one.alert.key):
+            continue
+        message = Notification(
+            id=f"{one.alert.key}/{other.name}/{INSTEAD}{wanted.name}",
+            alert=one.alert,
+            receiver=other.name,
+            reason=Reason.FALLBACK,
+            created_at=now,
+        )
+        note = f"{wanted.name} took nothing for {int((now - begun).total_seconds())} s"
+        decisions.append(
+            Decision(alert_key=one.alert.key, receiver=other.name, reason=Reason.FALLBACK, told=True, at=now, note=note)
+        )
+        owed.append(message)
+        history.note(message)
+    return decisions, owed
 
 
 def digests(

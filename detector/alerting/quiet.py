@@ -129,6 +129,7 @@ class History:
         self._lives: dict[tuple[str, str], list[Notification]] = {}
         self._ends: dict[tuple[str, str], list[datetime]] = {}
         self._asides: dict[tuple[str, Reason], list[Notification]] = {}
+        self._dismissed: frozenset[tuple[str, str]] = frozenset()
         for told in sorted(notifications, key=lambda one: (one.created_at, one.id)):
             self.note(told)
 
@@ -140,6 +141,14 @@ class History:
         self._lives.setdefault((told.receiver, told.alert.key), []).append(told)
         if told.reason is Reason.RESOLVED:
             self._ends.setdefault((told.receiver, told.alert.service), []).append(told.created_at)
+
+    def dismiss(self, those: Iterable[tuple[str, str]]) -> None:
+        """Take in which receivers said of which alerts (by key) that they are not their concern; all there are."""
+        self._dismissed = frozenset(those)
+
+    def dismissed(self, receiver: str, alert_key: str) -> bool:
+        """Whether somebody at a receiver said that an alert is not their concern."""
+        return (receiver, alert_key) in self._dismissed
 
     def last(self, receiver: str, alert_key: str) -> Notification | None:
         """The latest message on an alert's life."""

@@ -12,6 +12,7 @@ from detector.domain import Alert, Level
 from detector.errors import ConfigError
 
 REPEAT = timedelta(hours=4)
+FALLBACK_AFTER = timedelta(seconds=30)
 
 # What a failing service takes down with it, by the type of the receiver.
 DEPENDS = {
@@ -53,6 +54,7 @@ class Receiver:
         repeat: a standing alert is told again after so long; None never.
         digest: the hour of the day (in `zone`) at which watches below `level` are listed; None never.
         maintenance: told also while the official page announces work.
+        fallback: who is told instead when it takes nothing for `fallback_after`; None is nobody.
     """
 
     name: str
@@ -64,6 +66,8 @@ class Receiver:
     repeat: timedelta | None = REPEAT
     digest: Hours | None = None
     maintenance: bool = False
+    fallback: str | None = None
+    fallback_after: timedelta = FALLBACK_AFTER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +128,8 @@ def receiver_of(
     Args:
         options: of these, `categories`, `tags`, `hours`, `days`, `timezone`, `routes` (tables of the same keys with
             `services` and `level`), `depends_on`, `quiet_hours`, `quiet_days`, `quiet_through`, `escalate_after`
-            (minutes), `repeat` (hours, 0 never), `digest` ("09:00") and `during_maintenance`; the rest is the
-            notifier's.
+            (minutes), `repeat` (hours, 0 never), `digest` ("09:00"), `during_maintenance`, `fallback` (a receiver's
+            name) and `fallback_after` (seconds); the rest is the notifier's.
         kind: the notifier's type, which knows what it depends on.
 
     Raises:
@@ -163,6 +167,10 @@ def receiver_of(
     if "digest" in options:
         digest = _hours({"digest": f"{options['digest']}-{options['digest']}"}, "digest", "", zone, problems)
     depends_on = _names(options, "depends_on", problems) if "depends_on" in options else DEPENDS.get(kind, ())
+    after = _number(options, "fallback_after", FALLBACK_AFTER.total_seconds(), problems)
+    fallback = options.get("fallback")
+    if fallback is not None and (not isinstance(fallback, str) or fallback in {"", name}):
+        problems.append("fallback: write the name of another receiver")
     if problems:
         raise ConfigError(problems)
     return Receiver(
@@ -175,6 +183,8 @@ def receiver_of(
         repeat=timedelta(hours=repeat) if repeat else None,
         digest=digest,
         maintenance=options.get("during_maintenance") is True,
+        fallback=None if fallback is None else str(fallback),
+        fallback_after=timedelta(seconds=after),
     )
 
 

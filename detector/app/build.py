@@ -89,6 +89,12 @@ def blueprint(settings: Settings, catalogue: Sequence[Service], *, own: Collecti
                 receivers.append(receiver_of(name, each.least, each.services, each.options, kind=each.type or name))
             except ConfigError as error:
                 problems += [f"receivers.{name}: {problem}" for problem in error.problems]
+    told = {each.name for each in receivers}
+    problems += [
+        f"receivers.{each.name}.fallback: there is no receiver {each.fallback!r} that is enabled"
+        for each in receivers
+        if each.fallback is not None and each.fallback not in told
+    ]
     if problems:
         raise ConfigError(problems)
     return Blueprint(settings=settings, services=services, receivers=tuple(receivers))
@@ -181,6 +187,7 @@ def connect(plan: Blueprint, store_path: Path, notes: list[str], *, session: Ses
         notifiers=notifiers,
         page_interval=plan.settings.status.interval,
         close=close,
+        fallbacks={each.name: each.fallback for each in plan.receivers if each.fallback is not None},
     )
 
 

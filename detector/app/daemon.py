@@ -6,10 +6,10 @@ import asyncio
 import logging
 import random
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
@@ -68,6 +68,7 @@ class Connections:
         page_interval: seconds between two looks at a page.
         outbox_interval: seconds between two looks for messages to be tried again; a new one is sent at once.
         close: releases what they share (session, parser).
+        fallbacks: by receiver, who is told that it refuses a message for good.
     """
 
     collectors: Sequence[Collector] = ()
@@ -76,6 +77,7 @@ class Connections:
     page_interval: float = 60.0
     outbox_interval: float = 1.0
     close: Callable[[], Awaitable[None]] | None = None
+    fallbacks: Mapping[str, str] = field(default_factory=dict)
 
 
 class Daemon:
@@ -126,7 +128,9 @@ class Daemon:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._stopping = asyncio.Event()
         self._engine: Engine | None = None
-        self._sender = Sender(connections.notifiers, store.outbox, now=clock.now, chance=self._rng.random)
+        self._sender = Sender(
+            connections.notifiers, store.outbox, now=clock.now, chance=self._rng.random, fallbacks=connections.fallbacks
+        )
         self._owed = {each.receiver: asyncio.Event() for each in connections.notifiers}
         self._cursors: dict[str, str | None] = {}
         self._ears = Ears({each.source: each.interval for each in connections.collectors}, rng=self._rng)

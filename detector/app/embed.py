@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from detector.app.answering import Answering
 from detector.app.build import Blueprint
 from detector.app.clock import Clock
 from detector.errors import ConfigError
@@ -19,8 +20,13 @@ _SHORTEST = 43
 
 
 @asynccontextmanager
-async def page_beside(plan: Blueprint, store: Store, clock: Clock, env: Mapping[str, str]) -> AsyncIterator[None]:
+async def page_beside(
+    plan: Blueprint, store: Store, clock: Clock, env: Mapping[str, str], *, answering: Answering | None = None
+) -> AsyncIterator[None]:
     """Serve the page while the block lasts; a page that breaks stops nothing else.
+
+    Args:
+        answering: takes what Slack signs and sends to `/slack/answers`.
 
     Raises:
         ConfigError: other machines could reach it and there is no token.
@@ -35,7 +41,12 @@ async def page_beside(plan: Blueprint, store: Store, clock: Clock, env: Mapping[
 
     token = _token(web.host, env)
     app = create_app(
-        lambda: open_reader(store.path), around=page_surroundings(plan, clock.now), act=writer(store), token=token
+        lambda: open_reader(store.path),
+        around=page_surroundings(plan, clock.now),
+        act=writer(store),
+        token=token,
+        hosts=web.names,
+        answers=None if answering is None else answering.endpoint,
     )
     server = make_server(app, host=web.host, port=web.port)
     serving = asyncio.create_task(server.serve())

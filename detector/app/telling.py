@@ -6,14 +6,15 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from detector.alerting.policy import Context, History, Receiver, digests, notifications, reminders
-from detector.domain import Alert, AlertState, Change, Decision, Level, Notification, Silence
+from detector.alerting.policy import Context, History, Receiver, digests, failovers, notifications, reminders
+from detector.domain import Alert, AlertState, Change, Decision, Level, Notification, Said, Silence
 from detector.errors import StoreError
 from detector.store import Store
 
 logger = logging.getLogger(__name__)
 
 REMIND_EVERY = timedelta(minutes=1)
+FAILOVER_EVERY = timedelta(seconds=10)
 _LOG_REACHES = 5000
 _DIGEST_REACHES = timedelta(days=2)
 
@@ -32,11 +33,13 @@ class Telling:
         self._context = context or Context()
         self._history: History | None = None
         self._reminded_at: datetime | None = None
+        self._asked_at: datetime | None = None
 
     def forget(self) -> None:
         """What was owed in a step that could not be written was not told: read the log again."""
         self._history = None
         self._reminded_at = None
+        self._asked_at = None
 
     def of_changes(self, changes: Sequence[Change], now: datetime) -> tuple[list[Decision], list[Notification]]:
         """What a step's changes owe."""
@@ -53,18 +56,38 @@ class Telling:
         return decisions, owed
 
     def of_time(self, standing: Iterable[Alert], now: datetime) -> tuple[list[Decision], list[Notification]]:
-        """What the passing of time owes: reminders, what was held back, and the daily digest; once a minute."""
+        """What the passing of time owes.
+
+        Reminders, what was held back and the daily digest, once a minute; and, a little more often, what a receiver
+        that cannot be reached leaves to another.
+        """
+        decisions, owed = self._failovers(now)
         if self._reminded_at is not None and now - self._reminded_at < REMIND_EVERY:
-            return [], []
+            return decisions, owed
         self._reminded_at = now
         history = self._log()
-        decisions, owed = reminders(
+        reminded, messages = reminders(
             standing, self._receivers, self._silences(now), now, history=history, context=self._context
         )
+        decisions += reminded
+        owed += messages
         if any(receiver.digest is not None for receiver in self._receivers):
             watches = self._store.read.alerts(levels=(Level.WATCH,), since=now - _DIGEST_REACHES)
             owed += digests(watches, self._receivers, now, history=history)
         return decisions, owed
+
+    def _failovers(self, now: datetime) -> tuple[list[Decision], list[Notification]]:
+        if not any(each.fallback for each in self._receivers):
+            return [], []
+        if self._asked_at is not None and now - self._asked_at < FAILOVER_EVERY:
+            return [], []
+        self._asked_at = now
+        try:
+            unsent = self._store.read.unsent()
+        except StoreError as error:
+            logger.warning("what waits to be sent cannot be read: %s", error)
+            return [], []
+        return failovers(unsent, self._receivers, now, history=self._log()) if unsent else ([], [])
 
     def _silences(self, now: datetime) -> list[Silence]:
         try:
@@ -75,8 +98,8 @@ class Telling:
             return []
 
     def _log(self) -> History:
+        read = self._store.read
         if self._history is None:
-            read = self._store.read
             try:
                 told = {each.id: each for each in read.notifications(limit=_LOG_REACHES)}
                 for alert in read.alerts(state=AlertState.FIRING):
@@ -85,4 +108,10 @@ class Telling:
                 logger.warning("what was told before cannot be read: %s", error)
                 return History()
             self._history = History(told.values())
+        try:
+            shrugs = [(one.receiver, one.alert_key) for one in read.answers() if one.said is Said.NOT_OURS]
+        except StoreError as error:
+            logger.warning("what people answered cannot be read: %s", error)
+        else:
+            self._history.dismiss(shrugs)
         return self._history

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from detector.app.answering import answers_beside
 from detector.app.build import Blueprint, connect, load_blueprint, make_engine
 from detector.app.clock import Clock, SystemClock
 from detector.app.daemon import Connections, Daemon
@@ -59,7 +60,7 @@ class Watch:
         except BaseException:
             store.close()
             raise
-        session = Session(allow_private=True)
+        session = Session(allow_private=True, breaker=False)
         supervisor = Supervisor(ServiceManager(self.env), heartbeat=heartbeat, ping=session.get)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -110,7 +111,10 @@ class Watch:
             ", ".join(each.receiver for each in connections.notifiers) or "nobody",
             self.path,
         )
-        async with page_beside(plan, store, self.clock, self.env):
+        async with (
+            answers_beside(plan, store, connections.notifiers, self.clock.now) as answering,
+            page_beside(plan, store, self.clock, self.env, answering=answering),
+        ):
             await self._daemon.run()
 
     # -- signals ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,20 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-PLAIN = frozenset({"webhook", "url_secret", "token", "password", "secret", "api_key", "client_secret", "routing_key"})
+PLAIN = frozenset(
+    {
+        "webhook",
+        "url_secret",
+        "token",
+        "password",
+        "secret",
+        "api_key",
+        "client_secret",
+        "routing_key",
+        "app_token",
+        "signing_secret",
+    }
+)
 
 
 class Secret:

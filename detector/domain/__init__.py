@@ -12,6 +12,7 @@ from detector.domain.alert import (
     Reason,
     Silence,
 )
+from detector.domain.answer import Answer, Said
 from detector.domain.budget import Budget
 from detector.domain.coverage import Coverage, CoverageState, ServiceState
 from detector.domain.incident import (
@@ -34,6 +35,7 @@ __all__ = [
     "Alert",
     "AlertState",
     "Ambiguous",
+    "Answer",
     "Budget",
     "Change",
     "Component",
@@ -54,6 +56,7 @@ __all__ = [
     "Post",
     "Probabilities",
     "Reason",
+    "Said",
     "Service",
     "ServiceState",
     "Silence",

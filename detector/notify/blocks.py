@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from detector.domain import Notification
+from detector.notify.answers import answered, buttons
 from detector.notify.escape import cut, slack_inert, slack_link, slack_text
 from detector.notify.render import Message, Wording, message
 
@@ -17,12 +18,24 @@ _LONGEST = 2900
 Block = dict[str, Any]
 
 
-def slack_payload(notification: Notification, wording: Wording | None = None) -> dict[str, Any]:
+def slack_payload(notification: Notification, wording: Wording | None = None, *, ask: bool = False) -> dict[str, Any]:
     """The JSON body for an incoming webhook or `chat.postMessage`; nothing in it unfurls or mentions anybody.
 
     Every text is safe by three means: cut before escaping, escaped, and `plain_text` where strangers wrote it.
+
+    Args:
+        ask: with buttons by which people answer, and what they answered.
     """
-    return payload_of(message(notification, wording))
+    wording = wording or Wording()
+    return with_answers(payload_of(message(notification, wording)), notification, wording, ask=ask)
+
+
+def with_answers(
+    payload: dict[str, Any], notification: Notification, wording: Wording, *, ask: bool = True
+) -> dict[str, Any]:
+    """A body with the line of who answered what, and the buttons where `ask` holds."""
+    more = [answered(notification.answers, notification, wording.zone), buttons(notification) if ask else None]
+    return payload | {"blocks": payload["blocks"] + [block for block in more if block is not None]}
 
 
 def payload_of(told: Message) -> dict[str, Any]:

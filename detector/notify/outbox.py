@@ -16,7 +16,7 @@ from typing import Protocol
 
 from detector.alerting.grouping import Batch, Pace, plan
 from detector.alerting.quiet import ASIDE
-from detector.domain import Notification, Reason
+from detector.domain import Answer, Notification, Reason
 from detector.errors import DeliveryError
 from detector.notify.render import AMBIGUOUS, may_repeat
 from detector.protocols import Notifier
@@ -52,6 +52,9 @@ class Ledger(Protocol):
     def thread(self, alert_key: str, receiver: str) -> str | None:
         """The reference of the first message about an alert."""
 
+    def answers(self, alert_key: str, receiver: str) -> tuple[Answer, ...]:
+        """What people answered to this receiver's messages about an alert."""
+
     def add(self, owed: Notification) -> None:
         """Owe one more; nothing happens where the id is known."""
 
@@ -80,6 +83,7 @@ class Sender:
         chance: for the jitter; a test passes its own.
         give_up_after: a message older than this is given up at its next temporary failure.
         paces: how many messages a receiver bears, by its name; three at once and then one a minute where it has none.
+        fallbacks: by receiver, who hears first that it refuses a message.
 
     Attributes:
         sent, failed, given_up: rows of the outbox, by what became of a try.
@@ -95,6 +99,7 @@ class Sender:
         chance: Callable[[], float] = random.random,
         give_up_after: timedelta = GIVE_UP_AFTER,
         paces: Mapping[str, Pace] | None = None,
+        fallbacks: Mapping[str, str] | None = None,
     ) -> None:
         self._notifiers = {notifier.receiver: notifier for notifier in notifiers}
         self._ledger = ledger
@@ -105,6 +110,7 @@ class Sender:
         self._wakers = {receiver: asyncio.Event() for receiver in self._notifiers}
         self._quiet_until: dict[str, datetime] = {}
         self._paces = {receiver: (paces or {}).get(receiver) or Pace() for receiver in self._notifiers}
+        self._fallbacks = dict(fallbacks or {})
         self._failures = dict.fromkeys(self._notifiers, 0)
         self._refusing: set[str] = set()
         self._apart: set[str] = set()
@@ -209,8 +215,11 @@ class Sender:
         now = self._now()
 
         def named(one: Notification) -> Notification:
-            thread = None if one.reason in ASIDE else self._ledger.thread(one.alert.key, one.receiver)
-            return replace(one, tried_at=now, thread=thread)
+            if one.reason in ASIDE:
+                return replace(one, tried_at=now)
+            key, receiver = one.alert.key, one.receiver
+            thread, answers = self._ledger.thread(key, receiver), self._ledger.answers(key, receiver)
+            return replace(one, tried_at=now, thread=thread, answers=answers)
 
         return replace(named(shown), others=tuple(named(one) for one in shown.others))
 
@@ -245,7 +254,8 @@ class Sender:
     def _report(self, receiver: str, batch: Batch, now: datetime) -> None:
         """Owe another receiver the news that this one refuses, once an alert; one that refuses itself is not asked."""
         self._refusing.add(receiver)
-        others = [name for name in self._notifiers if name not in self._refusing]
+        wanted = self._fallbacks.get(receiver)
+        others = sorted((name for name in self._notifiers if name not in self._refusing), key=lambda n: n != wanted)
         healthy = [name for name in others if self._failures[name] < DOWN_AFTER] or others
         if not healthy or batch.shown.reason is Reason.UNDELIVERED:
             return

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from detector.alerting.policy import INSTEAD
 from detector.domain import Alert, AlertState, Evidence, Level, Notification, Official, Reason
 from detector.domain.alert import OURSELVES
 from detector.notify.escape import plain, quotation, safe_link, unlinked
@@ -137,9 +138,18 @@ def missed_by(notification: Notification) -> str:
     return plain(notification.id.rpartition("/undelivered-")[2], limit=30)
 
 
+def instead_of(notification: Notification) -> str:
+    """Which receiver a message stands in for, empty where it is its receiver's own."""
+    given = notification.id.rpartition(f"/{INSTEAD}")[2] if notification.reason is Reason.FALLBACK else ""
+    return plain(given, limit=30)
+
+
 def asides(notification: Notification, wording: Wording) -> str:
     """What a reader must know of the message itself: that it may be a second one, that it comes late."""
     words = ""
+    missed = sorted({instead_of(one) for one in (notification, *notification.others) if instead_of(one)})
+    if missed:
+        words += f" ({', '.join(missed)} cannot be reached, so you are told.)"
     if any(may_repeat(one) for one in (notification, *notification.others)):
         words += " (Repeat: an earlier try may have reached you.)"
     wanted = max(notification.created_at, notification.next_try_at or notification.created_at)

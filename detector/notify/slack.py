@@ -10,9 +10,10 @@ import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 from urllib.error import URLError
+from urllib.parse import urlsplit
 
 from detector.domain import Notification
-from detector.errors import DeliveryError, NotConfigured
+from detector.errors import ConfigError, DeliveryError, NotConfigured
 from detector.notify.blocks import slack_payload
 from detector.notify.render import Wording
 from detector.notify.settings import check_address, seconds_of, text_of, wording_of
@@ -56,12 +57,21 @@ class SlackWebhook:
     """
 
     def __init__(
-        self, url: str, *, receiver: str = "slack", wording: Wording | None = None, timeout: float = DEFAULT_TIMEOUT_S
+        self,
+        url: str,
+        *,
+        receiver: str = "slack",
+        wording: Wording | None = None,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        ask: bool = False,
+        loopback: bool = False,
     ) -> None:
         self._url = url
         self._receiver = receiver
         self._wording = wording or Wording()
         self._timeout = timeout
+        self._ask = ask
+        self._loopback = loopback
 
     def __repr__(self) -> str:
         return f"SlackWebhook(receiver={self._receiver!r})"
@@ -77,10 +87,24 @@ class SlackWebhook:
         Raises:
             DeliveryError: not confirmed; `permanent`, `retry_after` and `ambiguous` say what that means.
         """
-        payload = slack_payload(notification, self._wording)
+        await self._send(self._url, slack_payload(notification, self._wording, ask=self._ask))
+        return None
+
+    async def revise(self, notification: Notification, reply_to: str | None) -> None:
+        """Show what was answered on the message itself, through the address that came with the press.
+
+        Raises:
+            DeliveryError: not confirmed, or Slack gave no address of its own.
+        """
+        if reply_to is None or not _is_slacks(reply_to, loopback=self._loopback):
+            raise self._failed("the press came without an address of Slack's to answer at", permanent=True)
+        payload = slack_payload(notification, self._wording, ask=self._ask)
+        await self._send(reply_to, {"replace_original": True, **payload})
+
+    async def _send(self, url: str, payload: dict[str, Any]) -> None:
         try:
             async with asyncio.timeout(self._timeout * 1.5):
-                reply = await in_own_thread(lambda: self._post(payload), name="slack-webhook")
+                reply = await in_own_thread(lambda: self._post(url, payload), name="slack-webhook")
         except TimeoutError:
             raise self._failed("no reply in time", ambiguous=True) from None
         except URLError as error:
@@ -90,16 +114,15 @@ class SlackWebhook:
         except (UnicodeError, LookupError, ValueError) as error:
             raise self._failed(f"the reply is not readable ({type(error).__name__})", ambiguous=True) from None
         self._judge(reply)
-        return None
 
     async def aclose(self) -> None:
         """Nothing to release: every message has its own connection."""
 
-    def _post(self, payload: dict[str, Any]) -> WebhookResponse:
+    def _post(self, url: str, payload: dict[str, Any]) -> WebhookResponse:
         from slack_sdk.webhook import WebhookClient
 
         # Retries are the outbox's, so that they survive a restart. The client's own log would show the address.
-        client = WebhookClient(self._url, timeout=cast("int", self._timeout), retry_handlers=[], logger=silent())
+        client = WebhookClient(url, timeout=cast("int", self._timeout), retry_handlers=[], logger=silent())
         return client.send_dict(payload)
 
     def _judge(self, reply: WebhookResponse) -> None:
@@ -139,7 +162,8 @@ def build(settings: Mapping[str, Any]) -> Notifier:
     Args:
         settings: `webhook` (the secret address; required, unless there is a `token` and a `channel`: then a bot
             speaks, see `detector.notify.slack_bot`), `receiver` (its name), `timeout` (seconds), `names`,
-            `timezone`, `page`, `allow_loopback_http` (true lets a test use http://127.0.0.1).
+            `timezone`, `page`, `app_token` or `signing_secret` (people can answer by buttons, see
+            `detector.app.answering`), `allow_loopback_http` (true lets a test use http://127.0.0.1).
 
     Raises:
         NotConfigured: there is no `webhook`.
@@ -156,9 +180,31 @@ def build(settings: Mapping[str, Any]) -> Notifier:
             f"receiver {receiver}: no Slack webhook; create one in Slack and name the variable that holds it: "
             'webhook_env = "SLACK_WEBHOOK", or token_env = "SLACK_TOKEN" and channel = "C0123456789" for a bot'
         )
-    check_address(url, setting=f"receivers.{receiver}.webhook", loopback=settings.get("allow_loopback_http") is True)
-    timeout = seconds_of(settings, receiver, default=DEFAULT_TIMEOUT_S)
-    return SlackWebhook(url, receiver=receiver, wording=wording_of(settings), timeout=timeout)
+    loopback = settings.get("allow_loopback_http") is True
+    check_address(url, setting=f"receivers.{receiver}.webhook", loopback=loopback)
+    return SlackWebhook(
+        url,
+        receiver=receiver,
+        wording=wording_of(settings),
+        timeout=seconds_of(settings, receiver, default=DEFAULT_TIMEOUT_S),
+        ask=asks(settings),
+        loopback=loopback,
+    )
+
+
+def asks(settings: Mapping[str, Any]) -> bool:
+    """Whether a receiver's messages bear buttons: only where a press can reach us."""
+    return bool(text_of(settings, "app_token") or text_of(settings, "signing_secret"))
+
+
+def _is_slacks(url: str, *, loopback: bool) -> bool:
+    """Whether an address that came with a press is Slack's own: our words go nowhere else."""
+    try:
+        check_address(url, setting="response_url", loopback=loopback)
+    except ConfigError:
+        return False
+    parts = urlsplit(url)
+    return parts.hostname == "hooks.slack.com" or parts.scheme == "http"
 
 
 def silent() -> logging.Logger:

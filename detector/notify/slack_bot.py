@@ -10,15 +10,16 @@ import asyncio
 import http.client
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 from urllib.error import URLError
 
 from detector.domain import Level, Notification, Reason
 from detector.errors import ConfigError, DeliveryError, NotConfigured
-from detector.notify.blocks import payload_of, slack_payload
+from detector.notify.blocks import payload_of, slack_payload, with_answers
 from detector.notify.render import Wording, may_repeat, standing
 from detector.notify.settings import check_address, seconds_of, text_of, wording_of
-from detector.notify.slack import DEFAULT_TIMEOUT_S, seconds_asked, silent
+from detector.notify.slack import DEFAULT_TIMEOUT_S, asks, seconds_asked, silent
 from detector.notify.thread import in_own_thread
 from detector.protocols import Notifier
 
@@ -67,6 +68,7 @@ class SlackBot:
         wording: Wording | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
         api: str = API,
+        ask: bool = False,
     ) -> None:
         self._token = token
         self._channel = channel
@@ -74,6 +76,7 @@ class SlackBot:
         self._wording = wording or Wording()
         self._timeout = timeout
         self._api = api
+        self._ask = ask
 
     def __repr__(self) -> str:
         return f"SlackBot(receiver={self._receiver!r})"
@@ -103,6 +106,14 @@ class SlackBot:
                 return thread
         return await self._post(notification, None)
 
+    async def revise(self, notification: Notification, reply_to: str | None) -> None:  # noqa: ARG002 - the bot needs none
+        """Show what was answered on the first message.
+
+        Raises:
+            DeliveryError: not confirmed.
+        """
+        await self._edit(notification)
+
     async def aclose(self) -> None:
         """Nothing to release: every call has its own connection."""
 
@@ -112,7 +123,8 @@ class SlackBot:
         if thread is None or thread.endswith(GROUP) or notification.reason is Reason.UNDELIVERED:
             return None
         channel, ts = _place(thread)
-        payload = payload_of(standing(notification, self._wording))
+        told = payload_of(standing(notification, self._wording))
+        payload = with_answers(told, notification, self._wording, ask=self._ask)
         body = {name: payload[name] for name in ("text", "blocks")}
         try:
             # An edit that may have arrived does no harm when it is repeated.
@@ -122,7 +134,11 @@ class SlackBot:
         return True
 
     async def _post(self, notification: Notification, thread: str | None) -> str:
-        payload: dict[str, Any] = slack_payload(notification, self._wording)
+        # The first message asks; what is said in its thread need not ask again.
+        ask = self._ask and thread is None
+        payload: dict[str, Any] = slack_payload(
+            notification if ask else replace(notification, answers=()), self._wording, ask=ask
+        )
         payload["metadata"] = {"event_type": EVENT, "event_payload": {"id": notification.id[:200]}}
         channel = self._channel
         if thread is not None:
@@ -246,8 +262,8 @@ def build(settings: Mapping[str, Any]) -> Notifier:
     Args:
         settings: `token` (the secret `xoxb-...`, with the scope `chat:write`; `channels:history` lets it look whether
             a doubtful post arrived) and `channel` (its id; a name works but cannot be looked up), both required;
-            `receiver`, `timeout`, `names`, `components`, `timezone`, `page`, `api` (another address, with
-            `allow_loopback_http` for tests).
+            `receiver`, `timeout`, `names`, `components`, `timezone`, `page`, `app_token` or `signing_secret` (people
+            can answer by buttons), `api` (another address, with `allow_loopback_http` for tests).
 
     Raises:
         NotConfigured: there is no `token`.
@@ -272,4 +288,5 @@ def build(settings: Mapping[str, Any]) -> Notifier:
         wording=wording_of(settings),
         timeout=seconds_of(settings, receiver, default=DEFAULT_TIMEOUT_S),
         api=api,
+        ask=asks(settings),
     )

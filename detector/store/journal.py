@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from detector.domain import Alert, Decision, Judgement, Notification, Post, Reason
+from detector.domain import Alert, Answer, Decision, Judgement, Notification, Post, Reason, Said, Silence
 from detector.store.codec import (
     ALERT_COLUMNS,
     alert_out,
@@ -21,6 +21,7 @@ from detector.store.codec import (
     to_json,
     to_text,
 )
+from detector.store.values import Feedback
 
 CHECKPOINTS_KEPT = 2
 
@@ -121,6 +122,39 @@ def add_notification(conn: sqlite3.Connection, owed: Notification) -> None:
             to_json(alert_out(owed.alert)),
         ),
     )
+
+
+def add_silence(conn: sqlite3.Connection, silence: Silence) -> None:
+    """Inside a transaction: begin a silence, or change the one with the same id."""
+    conn.execute(
+        "INSERT INTO silences (id, service, starts_at, ends_at, comment) VALUES (?,?,?,?,?) ON CONFLICT "
+        "DO UPDATE SET service = excluded.service, starts_at = excluded.starts_at, "
+        "ends_at = excluded.ends_at, comment = excluded.comment",
+        (silence.id, silence.service, to_text(silence.starts_at), to_text(silence.ends_at), clean(silence.comment)),
+    )
+
+
+def add_feedback(conn: sqlite3.Connection, feedback: Feedback) -> None:
+    """Inside a transaction: a person's word on an alert."""
+    conn.execute(
+        "INSERT INTO feedback (alert_key, real, at, comment) VALUES (?,?,?,?)",
+        (feedback.alert_key, int(feedback.real), to_text(feedback.at), clean(feedback.comment)),
+    )
+
+
+def add_answer(conn: sqlite3.Connection, answer: Answer, silence: Silence | None) -> bool:
+    """Inside a transaction: an answer and what follows from it; False where it is there already."""
+    new = conn.execute(
+        "INSERT INTO answers (id, alert_key, receiver, said, by, at) VALUES (?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
+        (answer.id, answer.alert_key, answer.receiver, answer.said.value, clean(answer.by), to_text(answer.at)),
+    ).rowcount
+    if new and answer.said in {Said.REAL, Said.FALSE}:
+        real = answer.said is Said.REAL
+        comment = f"{answer.by}, by {answer.receiver}"
+        add_feedback(conn, Feedback(alert_key=answer.alert_key, real=real, at=answer.at, comment=comment))
+    if new and silence is not None:
+        add_silence(conn, silence)
+    return bool(new)
 
 
 def add_checkpoint(conn: sqlite3.Connection, state: dict[str, Any], sequence: int, *, at: datetime) -> None:

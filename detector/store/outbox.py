@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
-from detector.domain import Notification
+from detector.domain import Answer, Notification
 from detector.store.codec import clean, maybe_text, to_text
 from detector.store.connection import sound_values
 from detector.store.journal import add_notification
-from detector.store.rows import NOTIFICATION_COLUMNS, notification_of
+from detector.store.rows import ANSWER_COLUMNS, NOTIFICATION_COLUMNS, answer_of, notification_of
 
 Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
@@ -58,6 +58,15 @@ class Outbox:
                 (alert_key, receiver),
             ).fetchone()
         return None if row is None else str(row[0])
+
+    def answers(self, alert_key: str, receiver: str) -> tuple[Answer, ...]:
+        """What people answered to this receiver's messages about an alert, oldest first."""
+        with self._transaction() as conn, sound_values(self._path):
+            rows = conn.execute(
+                f"SELECT {ANSWER_COLUMNS} FROM answers WHERE alert_key = ? AND receiver = ? ORDER BY sequence",
+                (alert_key, receiver),
+            ).fetchall()
+            return tuple(answer_of(row) for row in rows)
 
     def mark_started(self, notification_id: str, *more: str) -> None:
         """A try begins: written first, and the last error cleared, so that one cut short by a crash is known.

@@ -8,6 +8,7 @@ from typing import Any
 
 from detector.domain import (
     AlertState,
+    Answer,
     Coverage,
     CoverageState,
     Decision,
@@ -16,6 +17,7 @@ from detector.domain import (
     Level,
     Notification,
     Reason,
+    Said,
     Silence,
 )
 from detector.store.codec import alert_in, estimate_in, maybe_time, official_in, to_time
@@ -38,6 +40,8 @@ COVERAGE_COLUMNS = "source, from_at, to_at, state, note, lower_bound"
 
 SILENCE_COLUMNS = "id, service, starts_at, ends_at, comment"
 
+ANSWER_COLUMNS = "id, alert_key, receiver, said, by, at"
+
 HOUR_COLUMNS = "service, source, hour, mentions, complaints, people"
 
 
@@ -55,6 +59,11 @@ def notification_of(row: Row) -> Notification:
         failed=row[8],
         reference=row[9],
     )
+
+
+def answer_of(row: Row) -> Answer:
+    """A press of a button."""
+    return Answer(id=row[0], alert_key=row[1], receiver=row[2], said=Said(row[3]), by=row[4], at=to_time(row[5]))
 
 
 def change_of(row: Row) -> AlertChange:

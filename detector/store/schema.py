@@ -287,6 +287,21 @@ CREATE INDEX posts_estimated ON posts (seen_at, source, id) WHERE judged_at IS N
 """
 
 
+_ANSWERS = """
+CREATE TABLE answers (
+  -- What people answered to a message, by its buttons. True and false stand in feedback too, a silence in silences.
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,       -- the same for the same press
+  alert_key TEXT NOT NULL REFERENCES alerts (key),
+  receiver TEXT NOT NULL,
+  said TEXT NOT NULL CHECK (said IN ('real', 'false', 'silence', 'not_ours')),
+  by TEXT NOT NULL,              -- a colleague's name, as the channel gave it
+  at TEXT NOT NULL
+) STRICT;
+CREATE INDEX answers_alert ON answers (alert_key, sequence);
+"""
+
+
 def migrations() -> Migrations:
     """Every step from an empty file to the schema of this release, in order."""
     # Imported here: it takes a quarter of a second that a reader need not spend.
@@ -302,6 +317,11 @@ def migrations() -> Migrations:
     @steps()
     def posts_weighed_by_estimate(db: Database) -> None:
         for statement in statements(_WEIGHED):
+            db.conn.execute(statement)
+
+    @steps()
+    def answers_of_people(db: Database) -> None:
+        for statement in statements(_ANSWERS):
             db.conn.execute(statement)
 
     return steps

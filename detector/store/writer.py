@@ -12,6 +12,7 @@ from typing import Any
 
 from detector.domain import (
     Alert,
+    Answer,
     Coverage,
     Decision,
     Incident,
@@ -263,18 +264,7 @@ class Store:
     def add_silence(self, silence: Silence) -> None:
         """Begin a silence, or change the one with the same id."""
         with self._transaction() as conn:
-            conn.execute(
-                "INSERT INTO silences (id, service, starts_at, ends_at, comment) VALUES (?,?,?,?,?) ON CONFLICT "
-                "DO UPDATE SET service = excluded.service, starts_at = excluded.starts_at, "
-                "ends_at = excluded.ends_at, comment = excluded.comment",
-                (
-                    silence.id,
-                    silence.service,
-                    to_text(silence.starts_at),
-                    to_text(silence.ends_at),
-                    clean(silence.comment),
-                ),
-            )
+            journal.add_silence(conn, silence)
 
     def expire_silence(self, silence_id: str, *, now: datetime) -> bool:
         """End a silence now; False if none of that id was running or to come."""
@@ -295,10 +285,21 @@ class Store:
         if self.read.alert(feedback.alert_key) is None:
             raise StoreError(f"{self._path}: no alert {feedback.alert_key!r}; `detector alerts` lists them")
         with self._transaction() as conn:
-            conn.execute(
-                "INSERT INTO feedback (alert_key, real, at, comment) VALUES (?,?,?,?)",
-                (feedback.alert_key, int(feedback.real), to_text(feedback.at), clean(feedback.comment)),
-            )
+            journal.add_feedback(conn, feedback)
+
+    def add_answer(self, answer: Answer, silence: Silence | None = None) -> bool:
+        """Keep what a person answered, with what follows from it; False where this very press is kept already.
+
+        Args:
+            silence: what an answer of that kind begins; written with it.
+
+        Raises:
+            StoreError: there is no such alert.
+        """
+        if self.read.alert(answer.alert_key) is None:
+            raise StoreError(f"{self._path}: no alert {answer.alert_key!r}; `detector alerts` lists them")
+        with self._transaction() as conn:
+            return journal.add_answer(conn, answer, silence)
 
     # upkeep
 

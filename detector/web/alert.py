@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from detector.domain import Alert, Decision, Incident, Notification, Pairing, Reason, format_time
+from detector.domain import Alert, Answer, Decision, Incident, Notification, Pairing, Reason, Said, format_time
+from detector.notify.answers import WORDS
 from detector.notify.escape import plain
 from detector.notify.symptoms import symptom
 from detector.notify.words import (
@@ -44,6 +45,14 @@ _DECISIONS = {
     Reason.BELOW_LEVEL: "this receiver wants higher levels only",
     Reason.NO_ROUTE: "this receiver does not follow the service",
     Reason.UNCHANGED: "nothing changed that would change what a reader does",
+    Reason.MAINTENANCE: "the official page announces work",
+    Reason.QUIET: "quiet hours",
+    Reason.FLAPPING: "it begins and ends again and again",
+    Reason.ESCALATED: "it lasts, so quiet hours are over for it",
+    Reason.FALLBACK: "another receiver may not hear of it",
+    Reason.DIGEST: "the list of the day's watches",
+    Reason.UNDELIVERED: "another receiver could not be told",
+    Reason.NOT_OURS: "somebody there said that it is not their concern",
 }
 
 
@@ -65,7 +74,9 @@ def look(ask: Questions, alert: Alert, names: Mapping[str, str], now: datetime) 
         sources=[(plain(source, limit=60), round(people, 2)) for source, people in estimate.sources],
         voters=estimate.voters,
         score=round(estimate.score, 2),
-        timeline=timeline(alert, ask.read.alert_changes(alert.key), messages, incidents, feedback),
+        timeline=timeline(
+            alert, ask.read.alert_changes(alert.key), messages, incidents, feedback, ask.read.answers(alert.key)
+        ),
         evidence=[quote_of(each) for each in alert.evidence],
         decisions=[_decision(each, messages) for each in decisions],
         official=official_of(alert.official),
@@ -116,6 +127,7 @@ def timeline(
     messages: Sequence[Notification],
     incidents: Sequence[Incident],
     feedback: Sequence[Feedback],
+    answers: Sequence[Answer] = (),
 ) -> list[Moment]:
     """From the first complaint to the end, everybody's words in one order."""
     found: list[tuple[datetime, int, str, str]] = []
@@ -150,6 +162,17 @@ def timeline(
          + (f" ({plain(word.comment, limit=200)})" if word.comment else ""))
         for word in feedback
     ]  # fmt: skip
+    # What says true or false is among the feedback.
+    found += [
+        (
+            one.at,
+            6,
+            "feedback",
+            f"{plain(one.by, limit=60)} answers in {plain(one.receiver, limit=60)}: {WORDS[one.said]}",
+        )
+        for one in answers
+        if one.said in {Said.SILENCE, Said.NOT_OURS}
+    ]
     return [Moment(at=format_time(at), kind=kind, text=text) for at, _, kind, text in sorted(found)]
 
 

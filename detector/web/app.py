@@ -22,7 +22,7 @@ from detector.web.desk import Desk
 from detector.web.feeds import Feeds
 from detector.web.guard import Guard, Sessions
 from detector.web.pages import Pages
-from detector.web.ports import Act, OpenReader, Surroundings
+from detector.web.ports import Act, OpenReader, Surroundings, TakeAnswer
 from detector.web.words import environment
 from detector.web.writes import Writes
 
@@ -45,6 +45,7 @@ def create_app(
     act: Act | None = None,
     token: str | None = None,
     hosts: Iterable[str] = (),
+    answers: TakeAnswer | None = None,
 ) -> Starlette:
     """The page over a database.
 
@@ -54,6 +55,8 @@ def create_app(
         act: takes feedback and silences to the one writer; None makes the page read-only.
         token: needed from everybody if given; give one wherever others than this machine can connect.
         hosts: values of the Host header to answer to, beside this machine's own names.
+        answers: takes the presses of buttons that Slack signs and sends to `/slack/answers`; without it there is no
+            such address.
 
     Example:
         The daemon: `server = make_server(create_app(lambda: open_reader(path), around=page_surroundings(plan, now),
@@ -63,7 +66,8 @@ def create_app(
     desk, sessions, templates = Desk(open_reader, around), Sessions(), environment()
     pages = Pages(desk, templates, sessions, writable=act is not None)
     api, feeds = Api(desk, pages.live), Feeds(desk, pages.live)
-    writes = Writes(desk, pages, sessions, act=act, token=token)
+    writes = Writes(desk, pages, sessions, act=act, token=token, answers=answers)
+    signed = frozenset() if answers is None else frozenset({"/slack/answers"})
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -114,11 +118,12 @@ def create_app(
             Route("/api/alerts/{key}/feedback", writes.feedback_api, methods=["POST"]),
             Route("/api/proof", api.proof),
             Route("/api/sources", api.sources),
+            *(Route(path, writes.answer, methods=["POST"]) for path in signed),
             Route("/favicon.ico", _favicon),
             Mount("/static", _Static(directory=STATIC)),
         ],
         middleware=[
-            Middleware(Guard, sessions=sessions, token=token, hosts=tuple(hosts)),
+            Middleware(Guard, sessions=sessions, token=token, hosts=tuple(hosts), signed=signed),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=3),
         ],
         exception_handlers={StoreError: trouble, HTTPException: refusal},

@@ -76,15 +76,24 @@ class Guard:
         sessions: signs cookies.
         token: needed from everybody if given; None where only this machine can connect.
         hosts: further values of Host, with the port where it is not 80 or 443.
+        signed: addresses to which a program writes that knows neither token nor page; what they take bears a
+            signature, which they check themselves.
     """
 
     def __init__(
-        self, app: ASGIApp, *, sessions: Sessions, token: str | None = None, hosts: Iterable[str] = ()
+        self,
+        app: ASGIApp,
+        *,
+        sessions: Sessions,
+        token: str | None = None,
+        hosts: Iterable[str] = (),
+        signed: frozenset[str] = frozenset(),
     ) -> None:
         self._app = app
         self._sessions = sessions
         self._token = token
         self._hosts = frozenset(host.lower() for host in hosts)
+        self._signed = signed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or let through with the headers that every answer bears."""
@@ -133,10 +142,11 @@ class Guard:
             return 414, "the address is too long"
         if sum(len(key) + len(value) for key, value in headers.raw) > LARGEST_HEAD:
             return 431, "the headers are too long"
-        if self._token is not None and not (known or bearer) and not _is_open(scope["path"]):
+        signed = scope["method"] == "POST" and scope["path"] in self._signed
+        if self._token is not None and not (known or bearer or signed) and not _is_open(scope["path"]):
             return 401, "a token is needed; sign in at /login, or send Authorization: Bearer"
         if scope["method"] == "POST":
-            return _judge_write(headers, hosts[0].lower(), bearer=bearer)
+            return _judge_write(headers, hosts[0].lower(), bearer=bearer or signed)
         return None
 
     def _is_ours(self, host: str, scope: Scope) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -16,6 +16,10 @@ OpenReader = Callable[[], Reader]
 
 Act = Callable[[Feedback | Silence], None]
 """Writes what a person asked for, through the database's one writer; called in a thread; may raise `DetectorError`."""
+
+
+TakeAnswer = Callable[[Mapping[str, str], bytes], Awaitable[int]]
+"""Takes a request that a channel signed (headers by lower case names, body); returns the status to answer with."""
 
 
 class Heard(Protocol):

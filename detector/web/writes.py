@@ -21,7 +21,7 @@ from detector.web.api import problem
 from detector.web.desk import Desk
 from detector.web.guard import Sessions, same, set_cookie
 from detector.web.pages import Pages
-from detector.web.ports import Act
+from detector.web.ports import Act, TakeAnswer
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +36,25 @@ class Writes:
     Args:
         act: hands a value to the writer; None makes all of them refuse.
         token: what signs in where others can reach the page.
+        answers: takes what a channel signed.
     """
 
-    def __init__(self, desk: Desk, pages: Pages, sessions: Sessions, *, act: Act | None, token: str | None) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        pages: Pages,
+        sessions: Sessions,
+        *,
+        act: Act | None,
+        token: str | None,
+        answers: TakeAnswer | None = None,
+    ) -> None:
         self._desk = desk
         self._pages = pages
         self._sessions = sessions
         self._act = act
         self._token = token
+        self._answers = answers
 
     async def feedback_form(self, request: Request) -> Response:
         """`POST /a/KEY/feedback` from the page."""
@@ -60,6 +71,15 @@ class Writes:
     async def silence_api(self, request: Request) -> Response:
         """`POST /api/services/SLUG/silence`."""
         return await self._from_program(request, self._silence)
+
+    async def answer(self, request: Request) -> Response:
+        """`POST /slack/answers`: a button pressed in Slack; the signature over the whole body is what lets it in."""
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return problem(413, "the body is too large")
+        status = 404 if self._answers is None else await self._answers(dict(request.headers), body)
+        return Response(status_code=200) if status == 200 else problem(status, "not taken")
 
     async def login(self, request: Request) -> Response:
         """`POST /login`: the token for a session."""

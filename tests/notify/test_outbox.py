@@ -233,6 +233,7 @@ def test_a_ledger_that_fails_for_a_while_stops_nothing(store: Store) -> None:
             self.mark_sent = store.outbox.mark_sent
             self.mark_failed = store.outbox.mark_failed
             self.thread = store.outbox.thread
+            self.answers = store.outbox.answers
             self.add = store.outbox.add
 
         def due(self, now: datetime, *, receiver: str | None = None, limit: int = 100) -> list[Notification]:
