@@ -35,7 +35,8 @@ def command(ctx: click.Context, config_path: Path | None, db_path: Path | None, 
     """Show each source's state, last answer, lag, posts, gaps of a week and next poll, and what was rejected.
 
     Lag: the median time from writing to our reading, over the last hours in which anything was recorded. The next poll
-    is not known of a source that fails or that the settings do not name.
+    is not known of a source that fails or that the settings do not name. "circuit open" means that its host failed five
+    times in a row and is left alone for a while.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -63,6 +64,7 @@ def _rows(reader: Reader, intervals: Mapping[str, float], now: datetime) -> list
 
     from detector.app.health import source_health
     from detector.domain import CoverageState, format_time
+    from detector.transport.hosts import RESTS
 
     counts = {each.source: each for each in reader.sources()}
     spans = reader.coverage(since=now - timedelta(days=_GAP_DAYS))
@@ -83,6 +85,7 @@ def _rows(reader: Reader, intervals: Mapping[str, float], now: datetime) -> list
                 "state": state.state.value if state else "stale",
                 "heard_at": format_time(heard_at) if heard_at else None,
                 "note": state.note if state else "",
+                "circuit": "open" if state is not None and state.note.startswith(RESTS) else "closed",
                 "accepted": count.accepted if count else 0,
                 "duplicate": count.duplicate if count else 0,
                 "rejected": dict(count.rejected) if count else {},

@@ -296,6 +296,8 @@ def build(settings: Mapping[str, Any], context: CollectorContext) -> Sequence[Co
         oauth_url=oauth_url,
         per_minute=per_minute,
     )
+    # The budget spaces requests out; the session's pause for strangers would make it 60 a minute at most.
+    context.session.pace(oauth_url, min(context.session.limits.min_interval, 60.0 / per_minute))
     # Quiet polls may use half of the budget; paging back in a burst needs the rest.
     least = 60.0 * len(listings) / (per_minute / 2)
     return [

@@ -1,7 +1,7 @@
 """praw over our own transport: one client a key, one request at a time, one rate budget for all sources.
 
 praw does the login, the tokens and the retries, in a thread, since it blocks. Its requests go through the one guarded
-session: a total deadline, a size, no proxy or netrc from the environment, one request a second. Its limiter would
+session: a total deadline, a size, no proxy or netrc from the environment, the pause its rate allows. Its limiter would
 sleep for up to ten minutes when Reddit's window is spent; we raise instead and say when to come back.
 """
 

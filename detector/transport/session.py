@@ -2,7 +2,8 @@
 
 guarded: http and https only, the address we judged is the address we connect to, every redirect is judged again.
 bounded: a total deadline, a decoded size, an inflation ratio; polite: a pause between requests to one host,
-`Retry-After` obeyed, an identifying User-Agent. Proxies, netrc and cookies are never read from the environment.
+`Retry-After` obeyed, a host that fails left alone (`hosts`), an identifying User-Agent. Proxies, netrc and cookies are
+never read from the environment.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from detector import __version__
 from detector.errors import Hostile, Permanent, Temporary, TransportError
 from detector.transport.decode import BodyReader
 from detector.transport.guard import Target, parse_target, redirected
+from detector.transport.hosts import Hosts
 
 if TYPE_CHECKING:
     import httpcore2
@@ -30,7 +31,6 @@ USER_AGENT = f"outage-detector/{__version__} (reads public posts and status page
 _REDIRECTS = {301, 302, 303, 307, 308}
 _TEMPORARY = {408, 421, 425, 429, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524, 525, 527, 529, 530}
 _MIN_RETRY, _MAX_RETRY = 1.0, 3600.0
-_MAX_HOSTS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +130,6 @@ def retry_after(value: str | None, date: str | None) -> float | None:
     return min(max(seconds, _MIN_RETRY), _MAX_RETRY)
 
 
-@dataclass(slots=True)
-class _Host:
-    next_at: float = 0.0
-    blocked_until: float = 0.0
-
-
 class Session:
     """Fetches for everybody; one a process, closed with `aclose`.
 
@@ -143,7 +137,11 @@ class Session:
         limits: what a request may cost.
         allow_private: default of the same argument of `get`.
         contact: an address people can complain to, added to the User-Agent.
+        breaker: whether a host that fails time and again is left alone for a while.
         resolver, backend: name resolution and connection, replaced by tests that must not leave loopback.
+
+    Attributes:
+        hosts: what is known of the hosts that were asked.
     """
 
     def __init__(
@@ -152,6 +150,7 @@ class Session:
         limits: Limits | None = None,
         allow_private: bool = False,
         contact: str | None = None,
+        breaker: bool = True,
         resolver: Resolve | None = None,
         backend: httpcore2.AsyncNetworkBackend | None = None,
     ) -> None:
@@ -161,7 +160,7 @@ class Session:
         self._resolver = resolver
         self._backend = backend
         self._pools: dict[bool, httpcore2.AsyncConnectionPool] = {}
-        self._hosts: dict[str, _Host] = {}
+        self.hosts = Hosts(self.limits.min_interval, breaker=breaker)
 
     async def get(
         self,
@@ -211,6 +210,10 @@ class Session:
         for pool in pools:
             await pool.aclose()
 
+    def pace(self, url: str, pause: float) -> None:
+        """Ask the host of an address every so many seconds instead of `min_interval`, since it grants us that rate."""
+        self.hosts.pace(parse_target(url).origin, pause)
+
     def trusting(self) -> Session:
         """This session for one place on a network of our own, where what is fetched may live; not to be closed."""
         twin = copy.copy(self)
@@ -233,7 +236,7 @@ class Session:
         left = self.limits.deadline
         for _ in range(self.limits.max_redirects + 1):
             same = target.origin == first.origin and target.scheme == first.scheme
-            async with self._turn(target):
+            async with self.hosts.turn(target):
                 began = time.monotonic()
                 answer = await self._exchange(
                     method,
@@ -253,29 +256,6 @@ class Session:
                 raise Permanent(f"{target.shown} redirects a request with credentials to plain http, not followed")
             target = answer
         raise Permanent(f"{first.shown}: more than {self.limits.max_redirects} redirects; check the address")
-
-    @asynccontextmanager
-    async def _turn(self, target: Target) -> AsyncIterator[None]:
-        """Wait politely for the host; remember what it says about coming back."""
-        host = self._hosts.get(target.origin)
-        if host is None:
-            if len(self._hosts) >= _MAX_HOSTS:
-                self._hosts.pop(next(iter(self._hosts)))
-            host = self._hosts[target.origin] = _Host()
-        at = time.monotonic()
-        if host.blocked_until > at:
-            left = host.blocked_until - at
-            raise Temporary(f"{target.netloc} asked us to wait {left:.0f} s more", retry_after=left)
-        start = max(at, host.next_at)
-        host.next_at = start + self.limits.min_interval
-        if start > at:
-            await asyncio.sleep(start - at)
-        try:
-            yield
-        except Temporary as error:
-            if error.retry_after is not None:
-                host.blocked_until = time.monotonic() + error.retry_after
-            raise
 
     async def _exchange(
         self,
