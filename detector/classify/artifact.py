@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detector.classify.head import COUNTS, Head
 from detector.classify.keyword import RULES_HASH
-from detector.classify.words import WordTable
+from detector.classify.words import TextVectors, WordTable
 from detector.domain import LABELS
 from detector.errors import ArtifactError
 
@@ -30,7 +30,7 @@ class Artifact:
     """A verified model: what it weighs, what it is called, the share of *now* in its labels, its manifest."""
 
     head: Head
-    table: WordTable
+    table: TextVectors
     name: str
     prior: float
     manifest: dict[str, Any]
@@ -46,19 +46,44 @@ def read_artifact(folder: Path) -> Artifact:
     kind = manifest.get("kind")
     if kind != "static":
         raise ArtifactError(f"{folder}: is a {kind!r} model, not a static one; name another folder")
+    head, words = head_of(folder, manifest), verified(folder, manifest, WORDS)
+    try:
+        table = _table(words)
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise ArtifactError(f"{folder}: the weights do not have the expected form ({error}); {AGAIN}") from error
+    return Artifact(head, table, f"static@{fingerprint(manifest)}", prior_of(folder, manifest), manifest)
+
+
+def head_of(folder: Path, manifest: dict[str, Any]) -> Head:
+    """The head of an artifact whose labels, counts and rules are this program's.
+
+    Raises:
+        ArtifactError: they are not, or the file is missing or changed.
+    """
     features = manifest.get("features", {})
     for key, ours in (("labels", list(LABELS)), ("counts", list(COUNTS)), ("rules", RULES_HASH)):
         if features.get(key) != ours:
             raise ArtifactError(f"{folder / MANIFEST}: made for other {key} than this program's; {AGAIN}")
-    stored, words = verified(folder, manifest, HEAD), verified(folder, manifest, WORDS)
+    stored = verified(folder, manifest, HEAD)
     try:
-        head, table = _head(stored), _table(words)
-        prior = float(manifest["prior"]["complaint"]) + float(manifest["prior"]["report"])
-        if not 0 < prior < 1:
-            raise ValueError(f"a prior of {prior}")
+        return _head(stored)
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise ArtifactError(f"{folder}: the weights do not have the expected form ({error}); {AGAIN}") from error
-    return Artifact(head, table, f"static@{fingerprint(manifest)}", prior, manifest)
+
+
+def prior_of(folder: Path, manifest: dict[str, Any]) -> float:
+    """The share of *now* among the labels.
+
+    Raises:
+        ArtifactError: the manifest states none that is one.
+    """
+    try:
+        prior = float(manifest["prior"]["complaint"]) + float(manifest["prior"]["report"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{folder / MANIFEST}: states no prior ({error!r}); {AGAIN}") from error
+    if not 0 < prior < 1:
+        raise ArtifactError(f"{folder / MANIFEST}: states a prior of {prior}; {AGAIN}")
+    return prior
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -131,15 +156,19 @@ def fingerprint(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(sums.encode()).hexdigest()[:12]
 
 
-def write_artifact(folder: Path, head: Head, table: WordTable, about: dict[str, Any]) -> dict[str, Any]:
+def write_artifact(folder: Path, head: Head, table: TextVectors, about: dict[str, Any]) -> dict[str, Any]:
     """Write weights and manifest; returns the manifest.
 
-    `about` gives the data, metrics, prior, command and versions; files, format and features are added here.
+    Word vectors are written too; of another source of vectors only the name that `about` gives is kept.
+
+    `about` gives the kind, data, metrics, prior, command and versions; files, format and features are added here.
     """
     from safetensors.numpy import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    contents = {HEAD: save(_stored(head)), WORDS: save(_words(table))}
+    contents = {HEAD: save(_stored(head))}
+    if isinstance(table, WordTable):
+        contents[WORDS] = save(_words(table))
     manifest = {
         "format": FORMAT,
         "kind": "static",

@@ -33,13 +33,18 @@ def card(manifest: dict[str, Any]) -> str:
     prior = ", ".join(f"{label} {share:.3f}" for label, share in manifest["prior"].items())
     sizes = ", ".join(f"`{name}` {stated['bytes'] / 1e6:.1f} MB" for name, stated in sorted(files.items()))
     sources = ", ".join(f"{name} {count:,}" for name, count in data["sources"].items())
+    encoder = manifest.get("encoder")
+    vectors = (
+        f"vectors of the encoder `{encoder['name']}`" if encoder else "word vectors distilled from all-MiniLM-L6-v2"
+    )
     lines = [
-        "# The static classifier",
+        "# The classifier over an encoder" if encoder else "# The static classifier",
         "",
         "Says of a post that names a service whether it is evidence that the service fails *now* (`complaint` by a",
         "user, `report` by somebody else), of a failure that is over (`past`), of one person's trouble (`solo`), or",
-        "`other`. Hashed words and character n-grams, word vectors distilled from all-MiniLM-L6-v2 and the keyword",
-        "rules under one multinomial logistic regression, calibrated on held-out folds. No torch at run time.",
+        f"`other`. Hashed words and character n-grams, {vectors} and the keyword",
+        "rules under one multinomial logistic regression, calibrated on held-out folds.",
+        "The encoder is not part of these files: it is loaded by its name." if encoder else "No torch at run time.",
         "",
         f"Files: {sizes}. Made by:",
         "",

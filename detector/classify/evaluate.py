@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from detector.classify import metrics
 from detector.classify.labels import Labelled
 from detector.classify.mentions import mention_of_label
+from detector.classify.static import readable
 from detector.domain import LABELS
 from detector.match import NameMatcher
 from detector.protocols import Classifier
@@ -60,7 +61,13 @@ class Measures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """A classifier's figures on labelled posts; `confusion[true][said]`."""
+    """A classifier's figures on labelled posts.
+
+    Attributes:
+        confusion: `[true][said]`.
+        truth, score: (n,) whether each post is *now*, and the probability it was given.
+        unsupported: posts in a script that no classifier of ours reads.
+    """
 
     classifier: str
     overall: Measures
@@ -68,6 +75,9 @@ class Evaluation:
     by_service: dict[str, Measures]
     confusion: list[list[int]]
     reliability: list[tuple[float, float, int]]
+    truth: NDArray[np.bool_]
+    score: F64
+    unsupported: int
     notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -80,6 +90,7 @@ class Evaluation:
             "labels": list(LABELS),
             "confusion": self.confusion,
             "reliability": [[round(claimed, 4), round(true, 4), n] for claimed, true, n in self.reliability],
+            "unsupported": self.unsupported,
             "notes": self.notes,
         }
 
@@ -121,6 +132,9 @@ def evaluate(posts: Sequence[Labelled], classifier: Classifier, *, matcher: Name
         by_service=_by([mention.service or "(none named)" for mention in mentions], labels, p),
         confusion=confusion.tolist(),
         reliability=metrics.reliability(labels <= 1, p[:, 0] + p[:, 1]),
+        truth=labels <= 1,
+        score=p[:, 0] + p[:, 1],
+        unsupported=sum(not readable(post.text) for post in posts),
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detector.classify.features import extract, spell
 from detector.classify.head import COUNTS, Head, Inputs, inputs
-from detector.classify.words import WordTable
+from detector.classify.words import TextVectors
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -45,7 +45,7 @@ def inverse_frequency(texts: Sequence[str], recipe: Recipe) -> F32:
     return result
 
 
-def fit(texts: Sequence[str], labels: I64, weights: F64, *, table: WordTable, recipe: Recipe) -> Head:
+def fit(texts: Sequence[str], labels: I64, weights: F64, *, table: TextVectors, recipe: Recipe) -> Head:
     """A head for normalised texts; `labels` are positions in `LABELS`. Not yet calibrated.
 
     A label without an example keeps a constant score that stands for half an example.

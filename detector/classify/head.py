@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from detector.classify.features import Grams, extract, spell
 from detector.classify.keyword import RULES, hits
 from detector.classify.normalise import SERVICE
-from detector.classify.words import WordTable
+from detector.classify.words import TextVectors
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -51,7 +51,7 @@ class Inputs:
     counts: F64
 
 
-def inputs(texts: Sequence[str], *, bits: int, idf: F32, table: WordTable) -> Inputs:
+def inputs(texts: Sequence[str], *, bits: int, idf: F32, table: TextVectors) -> Inputs:
     """Features of normalised texts; hashed values are TF-IDF with each half (words, characters) of length 1."""
     count = len(texts)
     grams = extract([spell(text) for text in texts], bits=bits)
@@ -60,7 +60,7 @@ def inputs(texts: Sequence[str], *, bits: int, idf: F32, table: WordTable) -> In
     length = np.sqrt(np.bincount(halves, weights=values * values, minlength=2 * count))
     values /= np.maximum(length[halves], 1e-9)
     plain = np.array([counts(text) for text in texts], dtype=np.float64).reshape(count, len(COUNTS))
-    return Inputs(grams, values, table.embed(grams, count), plain)
+    return Inputs(grams, values, table.embed(texts, grams), plain)
 
 
 @dataclass(frozen=True, slots=True)

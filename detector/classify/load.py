@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from detector.classify import cascade, keyword, static, transformer
-from detector.classify.artifact import read_manifest
+from detector.classify import cascade, encoder, keyword, static, transformer
+from detector.classify.artifact import MANIFEST, read_manifest
 from detector.errors import ArtifactError, UsageError
 from detector.protocols import Classifier
 from detector.resources import model_path
@@ -21,6 +21,9 @@ BUILT_IN: Mapping[str, Build] = {
     "minilm": transformer.build,
     "keyword": keyword.build,
 }
+FOLDERS: Mapping[str, Build] = {"cascade": cascade.build, "minilm": transformer.build, encoder.KIND: encoder.build}
+"""By the kind that a folder's manifest states; any other is read as a static one, which says what is wrong with it."""
+
 DEFAULTS = ("cascade", "static")
 """Tried in this order where none is asked for; the keyword floor is what is left."""
 
@@ -47,10 +50,16 @@ def load_classifier(
         return known[name_or_path](None)
     folder = Path(name_or_path)
     if folder.is_dir():
+        if (folder / "modules.json").is_file() and not (folder / MANIFEST).is_file():
+            raise UsageError(
+                f"{folder} holds an encoder without a head of ours; make one with "
+                f"`detector train --encoder {folder} --labels ... --out FOLDER`, then name that folder"
+            )
         kind = read_manifest(folder).get("kind")
-        return BUILT_IN[kind if kind in ("cascade", "minilm") else "static"](folder)
+        return FOLDERS.get(str(kind), static.build)(folder)
     raise UsageError(
-        f"no classifier {name_or_path!r}: name one of {', '.join(sorted(known))}, or a folder with a manifest.json"
+        f"no classifier {name_or_path!r}: name one of {', '.join(sorted(known))}, or a folder with a manifest.json "
+        "(for an encoder of the hub: `detector train --encoder NAME --out FOLDER`, then name that folder)"
     )
 
 

@@ -22,7 +22,7 @@ from detector.classify.labels import Labelled, LabelSet
 from detector.classify.mentions import mention_of_label
 from detector.classify.normalise import normalise
 from detector.classify.splits import Fold, clusters, folds, later
-from detector.classify.words import WordTable
+from detector.classify.words import TextVectors
 from detector.domain import LABELS
 from detector.errors import UsageError
 from detector.match import NameMatcher
@@ -60,7 +60,7 @@ class Corpus:
             clusters([post.text for post in posts]),
         )
 
-    def fit(self, rows: Iterable[int], table: WordTable, recipe: Recipe) -> Head:
+    def fit(self, rows: Iterable[int], table: TextVectors, recipe: Recipe) -> Head:
         """A head from some of the posts, each seen masked and, half as heavy each, also with its name.
 
         Both forms, because a name that the matcher does not know stays in the text at run time.
@@ -78,7 +78,7 @@ class Corpus:
         except ValueError as error:
             raise UsageError(f"cannot train: {error}") from error
 
-    def scores(self, head: Head, rows: I64, table: WordTable) -> F64:
+    def scores(self, head: Head, rows: I64, table: TextVectors) -> F64:
         """(len(rows), 5) raw scores of the masked texts."""
         return head.scores(inputs([self.masked[row] for row in rows], bits=head.bits, idf=head.idf, table=table))
 
@@ -93,7 +93,7 @@ class Validation:
     shift: NDArray[np.float32]
 
 
-def validate(corpus: Corpus, table: WordTable, recipe: Recipe) -> Validation:
+def validate(corpus: Corpus, table: TextVectors, recipe: Recipe) -> Validation:
     """Held-out measures of real posts: folds by near-duplicate, later posts, unseen services, unseen sources.
 
     Each fold is calibrated on the other folds, so that no figure has seen its own posts.
@@ -158,7 +158,7 @@ def _without_service(corpus: Corpus, named: I64, recipe: Recipe) -> list[Fold]:
     return found
 
 
-def _held(corpus: Corpus, splits: Sequence[Fold], table: WordTable, recipe: Recipe, by: tuple[Any, Any]) -> Measures:
+def _held(corpus: Corpus, splits: Sequence[Fold], table: TextVectors, recipe: Recipe, by: tuple[Any, Any]) -> Measures:
     labels: list[I64] = []
     found: list[F64] = []
     for train, both in splits:
@@ -174,17 +174,19 @@ def _held(corpus: Corpus, splits: Sequence[Fold], table: WordTable, recipe: Reci
 
 def train(
     labelled: LabelSet,
-    table: WordTable,
+    table: TextVectors,
     out: Path,
     *,
     recipe: Recipe,
     matcher: NameMatcher | None,
     command: str,
     words: dict[str, Any] | None = None,
+    encoder: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Validate, fit on everything, write the artifact to `out`; returns its manifest.
 
-    `words` says where the word vectors come from; it goes into the manifest as it is.
+    `words` says where the word vectors come from, `encoder` which encoder gives the vectors instead; they go into the
+    manifest as they are.
 
     Raises:
         UsageError: fewer than two labels, or nothing to tell apart.
@@ -198,7 +200,7 @@ def train(
     met = np.bincount(corpus.labels[_real(corpus)], minlength=len(LABELS))
     about = {
         "command": command,
-        "words": words or {},
+        **({"kind": "encoder", "encoder": encoder} if encoder else {"words": words or {}}),
         "data": {
             "posts": len(corpus.posts),
             "clusters": len(np.unique(corpus.groups)),

@@ -1,8 +1,10 @@
-"""The table of static word vectors: 128 small integers a word, found by the word's hash."""
+"""Where a text's vector comes from; here the table of static word vectors: 128 small integers a word, by its hash."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,17 @@ from numpy.typing import NDArray
 from detector.classify.features import Grams
 
 F32 = NDArray[np.float32]
+
+
+class TextVectors(Protocol):
+    """Anything that gives a normalised text a vector."""
+
+    @property
+    def dim(self) -> int:
+        """Numbers a text."""
+
+    def embed(self, texts: Sequence[str], grams: Grams) -> F32:
+        """(len(texts), dim) vectors of length 1 (or 0) of the normalised texts, whose words are also in `grams`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +54,12 @@ class WordTable:
         """Numbers a word."""
         return int(self.vectors.shape[1])
 
-    def embed(self, grams: Grams, count: int) -> F32:
-        """(count, D): the weighted mean of each text's known words, scaled to length 1; 0 where none is known."""
+    def embed(self, texts: Sequence[str], grams: Grams) -> F32:
+        """(n, D): the weighted mean of each text's known words, scaled to length 1; 0 where none is known."""
         place = np.searchsorted(self.keys, grams.word_keys).clip(max=len(self.keys) - 1)
         known = self.keys[place] == grams.word_keys
         place, rows = place[known], grams.word_rows[known]
-        total = np.zeros((count, self.dim), dtype=np.float32)
+        total = np.zeros((len(texts), self.dim), dtype=np.float32)
         if len(rows):
             found = self.vectors[place] * self.scales[place][:, None]
             first = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))

@@ -30,6 +30,11 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option("--words", type=_FILE, help="Artifact whose word vectors are taken. [default: the shipped one]")
 @click.option("--distil", "archives", multiple=True, type=_FILE, help="Make new word vectors from these archives.")
+@click.option(
+    "--encoder",
+    metavar="NAME",
+    help="A sentence-transformers model, by folder or hub name, instead of word vectors.",
+)
 @click.option("--sentences", type=int, default=20_000, show_default=True, help="Texts the teacher sees with --distil.")
 @click.option(
     "--kind",
@@ -51,6 +56,7 @@ def command(
     database: Path | None,
     words: Path | None,
     archives: tuple[Path, ...],
+    encoder: str | None,
     sentences: int,
     kind: str,
     measured: tuple[Path, ...],
@@ -76,6 +82,8 @@ def command(
     from detector.cli.classify import shipped_matcher
     from detector.resources import model_path
 
+    if encoder is not None and (kind == "minilm" or archives or words):
+        raise click.UsageError("--encoder stands for the word vectors: leave out --kind minilm, --words and --distil")
     labelled = (
         read_labels([*labels, *own], texts=texts) if database is None else _taught(database, [*labels, *own], texts)
     )
@@ -83,6 +91,9 @@ def command(
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{len(labelled.posts)} posts: {labelled.counts()}", err=True)
     said = shlex.join(["detector", *sys.argv[1:]])
+    if encoder is not None:
+        _over_encoder(labelled, encoder, out, seed=seed, said=said)
+        return
     if kind == "minilm":
         from detector.classify.finetune import Tuning
         from detector.classify.retune import retrain
@@ -112,6 +123,25 @@ def command(
         table, origin = read_words(folder), read_manifest(folder).get("words", {})
     manifest = train(
         labelled, table, out, recipe=Recipe(seed=seed), matcher=shipped_matcher(), command=said, words=origin
+    )
+    (out / "README.md").write_text(card(manifest), encoding="utf-8")
+    click.echo(f"wrote {out}", err=True)
+    click.echo(card(manifest))
+
+
+def _over_encoder(labelled: LabelSet, name: str, out: Path, *, seed: int, said: str) -> None:
+    """A head over any encoder, with its card."""
+    from detector.classify.card import card
+    from detector.classify.encoder import REMEMBERED, EncoderVectors
+    from detector.classify.fit import Recipe
+    from detector.classify.train import train
+    from detector.cli.classify import shipped_matcher
+
+    vectors = EncoderVectors(name, remember=REMEMBERED)
+    about = {"name": name, "numbers": vectors.dim, "device": str(vectors.encoder.device)}
+    click.echo(f"encoder {name}: {about['numbers']} numbers a text, on {about['device']}", err=True)
+    manifest = train(
+        labelled, vectors, out, recipe=Recipe(seed=seed), matcher=shipped_matcher(), command=said, encoder=about
     )
     (out / "README.md").write_text(card(manifest), encoding="utf-8")
     click.echo(f"wrote {out}", err=True)
