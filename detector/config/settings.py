@@ -5,20 +5,25 @@ Every mistake of a file is reported at once, each as `file:line: key: what; what
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from detector import registry
 from detector.config.locate import Place, line_of, locate, syntax_problem
+from detector.config.migrate import migrate
 from detector.config.secret import PLAIN, Secret, from_environment, from_file
 from detector.domain import Budget, Level
 from detector.errors import ConfigError
 from detector.resources import data_path
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_NAME = "detector.toml"
 DEFAULT_SERVICES = (
@@ -132,6 +137,30 @@ class Logging(_Strict):
     format: Literal["human", "json"] = "human"
 
 
+class Display(_Strict):
+    """`[display]`: how times are shown to people; they are stored, and told to programs, in UTC.
+
+    Attributes:
+        timezone: a name such as `Europe/Berlin`, for the command line, the page and receivers without one of theirs.
+    """
+
+    timezone: str = "UTC"
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"no time zone {value!r}; write one like Europe/Berlin") from error
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """`timezone` as Python's value."""
+        return ZoneInfo(self.timezone)
+
+
 class Web(_Strict):
     """`[web]`: the page; it listens on this machine only unless told otherwise.
 
@@ -159,6 +188,7 @@ class Settings(_Strict):
     status: StatusPages = StatusPages()
     store: StoreFile = StoreFile()
     logging: Logging = Logging()
+    display: Display = Display()
     web: Web = Web()
 
 
@@ -194,7 +224,7 @@ def load_settings(path: Path | None, env: Mapping[str, str], *, slugs: Iterable[
         raise ConfigError(
             f"{place}: not TOML: {what}; mend the line, or write a new file with detector init"
         ) from error
-    found: list[tuple[Place, str]] = []
+    said, found = migrate(values)
     _take_secrets(values, env, path.parent, found)
     settings = None
     try:
@@ -209,6 +239,8 @@ def load_settings(path: Path | None, env: Mapping[str, str], *, slugs: Iterable[
         places = locate(text)
         ordered = sorted({(line_of(places, place), ".".join(map(str, place)), what) for place, what in found})
         raise ConfigError([f"{path}:{line}: {key}: {what}" for line, key, what in ordered])
+    for at, what in said:
+        logger.warning("%s:%d: %s: %s", path, line_of(locate(text), at), ".".join(map(str, at)), what)
     store = settings.store.model_copy(update={"path": path.parent / settings.store.path})
     watch = settings.watch
     if watch.catalogue is not None:
