@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from detector.alerting.policy import Context, History, Receiver, digests, failovers, notifications, reminders
-from detector.domain import Alert, AlertState, Change, Decision, Level, Notification, Said, Silence
+from detector.domain import Alert, AlertState, Change, Decision, Level, Notification, PageState, Said, Silence
 from detector.errors import StoreError
 from detector.store import Store
 
@@ -47,7 +48,8 @@ class Telling:
         owed: list[Notification] = []
         if changes:
             silences, history = self._silences(now), self._log()
-            for change in changes:
+            for each in changes:
+                change = replace(each, alert=self._as_now(each.alert, now))
                 made, messages = notifications(
                     change, self._receivers, silences, now, history=history, context=self._context
                 )
@@ -67,7 +69,12 @@ class Telling:
         self._reminded_at = now
         history = self._log()
         reminded, messages = reminders(
-            standing, self._receivers, self._silences(now), now, history=history, context=self._context
+            [self._as_now(alert, now) for alert in standing],
+            self._receivers,
+            self._silences(now),
+            now,
+            history=history,
+            context=self._context,
         )
         decisions += reminded
         owed += messages
@@ -75,6 +82,31 @@ class Telling:
             watches = self._store.read.alerts(levels=(Level.WATCH,), since=now - _DIGEST_REACHES)
             owed += digests(watches, self._receivers, now, history=history)
         return decisions, owed
+
+    def _as_now(self, alert: Alert, now: datetime) -> Alert:
+        """An alert with the announced work that its page has under way now, and without any that is over.
+
+        The alert itself keeps the page of the moment at which it spoke; whom to tell depends on the page of this one.
+        """
+        read = self._store.read
+        try:
+            official = read.official(alert.service, now)
+            works = read.works(alert.service, now)
+        except StoreError as error:
+            logger.warning("announced work cannot be read, so none counts: %s", error)
+            return alert
+        shown = alert.official
+        if official is None:
+            return alert
+        if works and official.incident is None and official.state is not PageState.UNKNOWN:
+            if shown is not None and shown.incident is not None and not shown.incident.maintenance:
+                return alert  # it has admitted a failure
+            return replace(alert, official=replace(official, incident=works[0]))
+        if shown is not None and (
+            shown.state is PageState.MAINTENANCE or (shown.incident is not None and shown.incident.maintenance)
+        ):
+            return replace(alert, official=official)
+        return alert
 
     def _failovers(self, now: datetime) -> tuple[list[Decision], list[Notification]]:
         if not any(each.fallback for each in self._receivers):

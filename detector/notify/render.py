@@ -258,7 +258,7 @@ def _facts(notification: Notification, wording: Wording) -> list[tuple[str, str]
     facts = [("Official page", official)]
     incident = alert.official.incident if alert.official else None
     if incident is not None:
-        facts.append(("They say", unlinked(incident.title)))
+        facts.append(("Announced work" if incident.maintenance else "They say", unlinked(incident.title)))
     if notification.reason is Reason.RESOLVED:
         return _closing(alert, f"{onset} to", now, wording, official)
     if notification.reason is Reason.ACKNOWLEDGED:
@@ -291,7 +291,9 @@ def _closing(alert: Alert, since: str, now: datetime, wording: Wording, official
         spoke = f"{clock_words(alert.fired_at, wording.zone, beside=now)} {wording.zone_name}, at {alert.level.value}"
         facts.append(("We spoke", spoke))
     incident = alert.official.incident if alert.official is not None else None
-    if incident is None:
+    if incident is not None and incident.maintenance:
+        facts.append(("Announced work", unlinked(incident.title)))
+    elif incident is None:
         facts.append(("Official page when we spoke", official))
     else:
         posted = clock_words(incident.first_posted_at, wording.zone, beside=now)

@@ -95,6 +95,16 @@ def clock_words(at: datetime, zone: tzinfo, *, beside: datetime | None = None) -
     return f"{local:%H:%M}"
 
 
+def moment_words(at: datetime, zone: tzinfo) -> str:
+    """Date, hour and minute in a zone, with its name at that time of the year.
+
+    >>> from datetime import UTC
+    >>> moment_words(datetime(2026, 3, 2, 12, 5, tzinfo=UTC), UTC)
+    '2026-03-02 12:05 UTC'
+    """
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -160,6 +170,8 @@ def official_words(official: Official | None, zone: tzinfo, *, beside: datetime)
     incident = official.incident
     if incident is None:
         words = _PAGE[official.state]
+    elif incident.maintenance:
+        words = "announced work is under way"
     else:
         status = max(incident.updates, key=lambda update: update.at).status if incident.updates else ""
         since = clock_words(incident.first_posted_at, zone, beside=beside)

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from detector.domain import Incident, PageState
+from detector.domain.incident import UNDER_WAY
 
 OVER = frozenset({"resolved", "postmortem", "completed", "cancelled", "canceled"})
-RUNNING = frozenset({"in_progress", "verifying", "inprogress", "in progress"})
+RUNNING = UNDER_WAY
 PLANNED = frozenset({"scheduled", "in_progress", "verifying", "completed", "notstartedyet", "inprogress"})
 # Pages keep incidents that nobody closed: one without a word for a week says nothing about now.
 STALE = timedelta(days=7)

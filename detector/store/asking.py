@@ -110,6 +110,18 @@ class Asking:
         return Official(state=PageState(rows[0][1]), checked_at=checked_at, description=rows[0][2], incident=incident)
 
     @sound
+    def works(self, service: str, at: datetime) -> list[Incident]:
+        """The work that a service's page has announced and that is under way at a time, newest first."""
+        rows = self._all(
+            f"SELECT {INCIDENT_COLUMNS} FROM incidents WHERE service = ? AND maintenance = 1 AND first_posted_at <= ? "
+            "AND (resolved_at IS NULL OR resolved_at > ?) ORDER BY first_posted_at DESC, id LIMIT 50",
+            service,
+            to_text(at),
+            to_text(at),
+        )
+        return [found for found in map(self._incident, rows) if found.under_way(at)]
+
+    @sound
     def page_history(
         self, service: str, *, since: datetime | None = None
     ) -> list[tuple[datetime, datetime, PageState, str]]:

@@ -98,6 +98,27 @@ class Reader(Asking):
         return post_of(rows[0]) if rows else None
 
     @sound
+    def posts_back(self, source: str, *, since: datetime, before: Post | None = None, limit: int = 500) -> list[Post]:
+        """Posts of a source and its places that still have their words, newest first; from `before` on backwards."""
+        place = (to_text(before.seen_at), before.source, before.id) if before is not None else ("~", "", "")
+        rows = self._all(
+            f"SELECT {POST_COLUMNS} FROM posts WHERE (source = ?1 OR (source > ?1 || ':' AND source < ?1 || ';')) "
+            "AND seen_at >= ?2 AND (seen_at, source, id) < (?3, ?4, ?5) AND forgotten_at IS NULL "
+            "ORDER BY seen_at DESC, source DESC, id DESC LIMIT ?6",
+            source,
+            to_text(since),
+            *place,
+            limit,
+        )
+        return [post_of(row) for row in rows]
+
+    @sound
+    def tallies(self, what: str) -> dict[str, str]:
+        """What `Store.tally` keeps under this name, by source."""
+        rows = self._all("SELECT key, value FROM meta WHERE key > ?1 || ':' AND key < ?1 || ';'", what)
+        return {key.partition(":")[2]: value for key, value in rows}
+
+    @sound
     def pending_posts(self) -> list[Post]:
         """Posts stored but not yet judged, in `Post.order`: what a restart takes up first."""
         rows = self._all(f"SELECT {POST_COLUMNS} FROM posts WHERE judged_at IS NULL AND weighed_at IS NULL")

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from detector.store.codec import Json, clean, to_json, to_text
+from detector.domain import Post
+from detector.store.codec import Json, clean, clean_post, to_json, to_text
 from detector.store.ingest import forgotten_id
 
 # A forgotten post keeps its place in the counts and nothing that a person wrote or could be found by.
@@ -47,6 +48,18 @@ def forget_posts(conn: sqlite3.Connection, keys: Iterable[tuple[str, str]], *, n
         conn.execute("UPDATE mentions SET matched = '' WHERE source = ? AND post_id = ?", (source, name))
     _edit_quotes(conn, lambda quote: (quote["source"], quote["id"]) in names, finished_only=False, rename=True)
     return done
+
+
+def revise_posts(conn: sqlite3.Connection, posts: Iterable[Post]) -> None:
+    """Inside a transaction: give these posts the words they have now, and empty what was quoted of the old ones."""
+    names = set()
+    for post in map(clean_post, posts):
+        names.add(post.key)
+        conn.execute(
+            "UPDATE posts SET text = ?, author = ? WHERE source = ? AND id = ? AND forgotten_at IS NULL",
+            (post.text, post.author, *post.key),
+        )
+    _edit_quotes(conn, lambda quote: (quote["source"], quote["id"]) in names, finished_only=False, rename=False)
 
 
 def scrub_checkpoints(conn: sqlite3.Connection, keys: Iterable[tuple[str, str]], author: str | None) -> None:
