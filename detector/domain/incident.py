@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-
 # Words of pages for announced work that has begun and is not over.
 UNDER_WAY = frozenset({"in_progress", "verifying", "inprogress", "in progress"})
 # Pages keep entries that nobody closed.
