@@ -15,6 +15,7 @@ from datetime import datetime
 import msgspec
 
 from detector.collectors.archive_counters import ReadCounters
+from detector.collectors.archive_light import assumption
 from detector.collectors.archive_times import OutOfRangeError, read_time, typical_delay
 from detector.collectors.context import author_hash
 from detector.domain import Post
@@ -275,8 +276,7 @@ class PostMaker:
             delay = typical_delay(source)
             seen_at = created_at + delay
             if delay:
-                kind = source.partition(":")[0]
-                counters.assumed[f"{kind}: seen {delay.total_seconds():g} s after writing"] += 1
+                counters.assumed[assumption(source, delay.total_seconds())] += 1
         return Post(
             source=source,
             id=id if isinstance(id, str) else str(id),

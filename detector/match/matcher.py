@@ -7,7 +7,7 @@ names nothing, costs one fold and one scan.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
@@ -119,6 +119,7 @@ class NameMatcher:
         patterns.pop(" ", None)
         self._names = [sorted(names, key=lambda n: n.kind is _Kind.AMBIGUOUS) for names in patterns.values()]
         self._automaton = AhoCorasick(list(patterns)) if patterns else None
+        self._patterns = tuple(patterns)
 
     def resolve(self, hint: str) -> str | None:
         """The slug an archive's hint means (slug, handle, name), or None.
@@ -127,6 +128,14 @@ class NameMatcher:
         'spotify'
         """
         return self._directory.resolve(hint)
+
+    def patterns(self, slugs: Collection[str]) -> list[str]:
+        """The folded names, each behind a space, one of which a text must hold to name one of these services."""
+        return [
+            pattern
+            for pattern, names in zip(self._patterns, self._names, strict=True)
+            if any(name.service in slugs for name in names)
+        ]
 
     def may_match(self, text: str) -> bool:
         """False only if `match` finds no service in the text; archive readers drop such lines early.

@@ -1,0 +1,252 @@
+"""One archive file, chunk by chunk: the posts that could name a watched service, and a tally of all the others.
+
+Without a net every line becomes a post. With one, a line whose bytes name nothing is only dated (`archive_light`).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from detector.collectors import archive_files, archive_tables
+from detector.collectors.archive_chunks import Chunk, chunks
+from detector.collectors.archive_counters import ReadCounters
+from detector.collectors.archive_formats import Line, PostMaker, Skipped, Unusable
+from detector.collectors.archive_light import Sight, Tally, seen_at
+from detector.collectors.archive_sieve import Sieve, line_starts
+from detector.domain import Post
+
+BOM = b"\xef\xbb\xbf"
+OUTSIDE, NOT_SAMPLED = "outside --since and --until", "not in the sample"
+_LINES = msgspec.json.Decoder(Line)
+_SIGHTS = msgspec.json.Decoder(Sight)
+_PARTS = 1 << 20
+_VERDICTS = (Unusable, Skipped, msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which posts of an archive are wanted.
+
+    Attributes:
+        since, until: of `seen_at`, the first included, the second not.
+        sample: the share of posts that is taken, chosen by a hash of source and id, the same in every run.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    sample: float = 1.0
+
+    @property
+    def all(self) -> bool:
+        """Whether everything is wanted."""
+        return self.since is None and self.until is None and self.sample >= 1.0
+
+    def refuses(self, source: str, ident: str | int | None, at: datetime) -> str | None:
+        """Why a post is left out, if it is.
+
+        >>> from detector.domain import parse_time
+        >>> Window(since=parse_time("2026-01-01")).refuses("s", "1", parse_time("2025-12-31"))
+        'outside --since and --until'
+        """
+        if (self.since is not None and at < self.since) or (self.until is not None and at >= self.until):
+            return OUTSIDE
+        if self.sample < 1.0 and zlib.crc32(f"{source}\x00{ident}".encode()) % _PARTS >= self.sample * _PARTS:
+            return NOT_SAMPLED
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Net:
+    """What tells lines that could name a watched service from the others.
+
+    Attributes:
+        sieve: looks at the bytes.
+        home: whether a source is about a watched service.
+        hint: whether a hint means one.
+        text: whether a post's text could name one; asked of the lines that the sieve let pass.
+    """
+
+    sieve: Sieve
+    home: Callable[[str], bool]
+    hint: Callable[[str], bool]
+    text: Callable[[str], bool]
+
+    def speaks(self, sight: Sight, source: str) -> bool:
+        """Whether a line names a service beside its text."""
+        return (
+            (sight.service is not None and self.hint(sight.service))
+            or (sight.url is not None and "status" in sight.url)
+            or (sight.permalink is not None and "status" in sight.permalink)
+            or (":" in source and self.home(source))
+        )
+
+
+class ArchiveReader:
+    """Reads one file; `counters` and `tally` are filled on the way."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        counters: ReadCounters,
+        author_key: bytes = b"",
+        net: Net | None = None,
+        window: Window | None = None,
+        prefilter: Callable[[str], bool] | None = None,
+    ) -> None:
+        """Look at the file's first bytes.
+
+        Raises:
+            BadArchiveError: missing, a directory, unreadable or empty.
+        """
+        self.path = archive_files.opened(path)
+        self.counters, self.tally = counters, Tally()
+        self._name = str(self.path)
+        self._default = stem(self.path)
+        self._net, self._window = net, window or Window()
+        self._whole = self._window.all
+        self._said = False
+        self._maker = PostMaker(
+            counters,
+            default_source=self._default,
+            author_key=author_key,
+            prefilter=prefilter if net is None else self._wanted,
+        )
+        self.parquet = archive_files.is_parquet(self.path)
+        self._columns = None if self.parquet else archive_tables.header(self.path)
+
+    def chunks(self, progress: archive_files.Progress | None = None, *, lead: bool = True) -> Iterator[Chunk]:
+        """All chunks of the file in order.
+
+        Args:
+            lead: count the file's faults; of several that read one file, one does.
+        """
+
+        def fault(kind: str, why: str, line: int) -> None:
+            if lead:
+                self.counters.lines += 1
+                self.counters.reject(kind, self._name, line, why)
+
+        if self.parquet:
+            return archive_tables.batches(self.path, fault, progress)
+        return chunks(self.path, fault, progress, quoted=self._columns is not None)
+
+    def read(self, chunk: Chunk) -> list[tuple[int, Post]]:
+        """The posts of a chunk with the numbers of their lines."""
+        if isinstance(chunk.data, bytes) and self._columns is None:
+            return self._json(chunk)
+        table = archive_tables.rows(chunk, self._columns, self._name, self.counters)
+        return self._take(table.places, table.sights, table.decode, self._sifted_rows(table))
+
+    def _json(self, chunk: Chunk) -> list[tuple[int, Post]]:
+        data = chunk.data.removeprefix(BOM) if chunk.number == 0 else chunk.data
+        lines = data.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        self.counters.lines += len(lines)
+        places = range(chunk.first_line, chunk.first_line + len(lines))
+        net = self._net
+        if net is None:
+            return self._take(places, None, lambda at: _LINES.decode(lines[at]), None, lines)
+        sights: list[Sight | None]
+        try:
+            sights = [_SIGHTS.decode(line) for line in lines]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            sights = [_sight(line) for line in lines]
+        sifted = net.sieve.candidates(data, line_starts(data)).tolist()
+        return self._take(places, sights, lambda at: _LINES.decode(lines[at]), sifted, lines)
+
+    def _sifted_rows(self, table: archive_tables.Table) -> list[bool] | None:
+        if self._net is None:
+            return None
+        data = b"\n".join(table.texts)
+        found: list[bool] = self._net.sieve.candidates(data, line_starts(data + b"\n"), escaped=False).tolist()
+        return found
+
+    def _take(
+        self,
+        places: Sequence[int],
+        sights: Sequence[Sight | None] | None,
+        decode: Callable[[int], Line],
+        sifted: Sequence[bool] | None,
+        lines: Sequence[bytes] | None = None,
+    ) -> list[tuple[int, Post]]:
+        """Posts of the lines that could name a service; the others are dated and counted."""
+        posts: list[tuple[int, Post]] = []
+        times: list[datetime] = []
+        sources: list[str] = []
+        for at, place in enumerate(places):
+            sight = sights[at] if sights is not None else None
+            post: Post | None = None
+            source, when = "", None
+            if sight is not None and self._net is not None and sifted is not None:
+                source = sight.source or sight.origin(self._default)
+                self._said = self._net.speaks(sight, source)
+                if not self._said and not sifted[at]:
+                    when = seen_at(sight, source, self.counters.assumed)
+            if when is None:
+                try:
+                    post = self._maker.make(decode(at))
+                except _VERDICTS as error:
+                    self._reject(error, place, lines[at] if lines is not None else b"x")
+                    continue
+                if post is not None:
+                    source, when = post.source, post.seen_at
+                elif sight is not None:
+                    when = seen_at(sight, source, self.counters.assumed)
+            if when is not None and not self._whole:
+                ident = sight.id if sight is not None else post.id if post is not None else None
+                refused = self._window.refuses(source, ident, when)
+                if refused is not None:
+                    self.counters.skipped[refused] += 1
+                    continue
+            if when is not None:
+                times.append(when)
+                sources.append(source)
+            if post is None:
+                self.counters.filtered += 1
+            else:
+                self.counters.read += 1
+                posts.append((place, post))
+        self.tally.add(times, sources)
+        return posts
+
+    def _wanted(self, text: str) -> bool:
+        return self._said or self._net is None or self._net.text(text)
+
+    def _reject(self, error: Exception, place: int, line: bytes) -> None:
+        """Count a line that is no post, under what is wrong with it."""
+        if not line or line.isspace():
+            self.counters.blank += 1
+        elif isinstance(error, Skipped):
+            self.counters.skipped[error.kind] += 1
+        elif isinstance(error, Unusable):
+            self.counters.reject(error.kind, self._name, place, str(error))
+        elif isinstance(error, msgspec.ValidationError):
+            self.counters.reject("wrong shape", self._name, place, str(error))
+        elif isinstance(error, UnicodeDecodeError):
+            self.counters.reject("not UTF-8", self._name, place, str(error))
+        else:
+            self.counters.reject("not JSON", self._name, place, str(error))
+
+
+def stem(file: Path) -> str:
+    """The file's name without its endings: the source of lines that name none.
+
+    >>> stem(Path("/data/my-posts.jsonl.gz"))
+    'my-posts'
+    """
+    return file.name.partition(".")[0] or "archive"
+
+
+def _sight(line: bytes) -> Sight | None:
+    try:
+        return _SIGHTS.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
