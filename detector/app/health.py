@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from detector.domain import Alert, AlertState, Coverage, CoverageState, Level, ServiceState
+from detector.notify.words import moment_words
 
 # Two polls of the slowest built-in source, and a minute for the poll itself.
 STALE_AFTER = timedelta(minutes=5)
@@ -118,11 +119,13 @@ def service_health(
     sources: Mapping[str, SourceHealth],
     learning: bool,
     shares: Shares | None = None,
+    zone: tzinfo = UTC,
 ) -> ServiceHealth:
     """What we say of a service: an open alert stands whatever the sources do; without ears nothing is `ok`.
 
     Args:
         shares: what each source usually brings; without it one source that is heard is enough.
+        zone: in which times are written.
 
     >>> service_health("claude", alerts=[], sources={}, learning=False).state.value
     'unknown'
@@ -132,9 +135,8 @@ def service_health(
         worst = max(firing, key=lambda alert: alert.level.rank)
         state = ServiceState.WATCH if worst.level is Level.WATCH else ServiceState.OUTAGE
         since = worst.fired_at or worst.watch_at
-        return ServiceHealth(
-            service=service, state=state, why=f"{worst.level.value} since {since:%Y-%m-%d %H:%M} UTC", alert=worst
-        )
+        why = f"{worst.level.value} since {moment_words(since, zone)}"
+        return ServiceHealth(service=service, state=state, why=why, alert=worst)
     deaf = sorted(name for name, each in sources.items() if each.state is not CoverageState.OK)
     if len(deaf) == len(sources):
         why = f"no source is heard: {', '.join(deaf)}" if deaf else "nothing was heard yet"
@@ -149,7 +151,7 @@ def service_health(
     return ServiceHealth(service=service, state=ServiceState.OK, why=why)
 
 
-def without_daemon(alive_at: datetime | None, now: datetime) -> str | None:
+def without_daemon(alive_at: datetime | None, now: datetime, zone: tzinfo = UTC) -> str | None:
     """Why nothing is known for want of a daemon, None while one lives (or if the database is older than that sign).
 
     >>> from detector.domain import EPOCH, MINUTE
@@ -158,7 +160,7 @@ def without_daemon(alive_at: datetime | None, now: datetime) -> str | None:
     """
     if alive_at is None or now - alive_at <= DEAD_AFTER:
         return None
-    return f"no daemon has been alive since {alive_at:%Y-%m-%d %H:%M} UTC"
+    return f"no daemon has been alive since {moment_words(alive_at, zone)}"
 
 
 def exit_code(states: Iterable[ServiceState]) -> int:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from detector import registry
 from detector.app.build import Blueprint
-from detector.app.health import SHARES_REACH, service_health, source_health
+from detector.app.health import SHARES_REACH, ServiceHealth, service_health, source_health, without_daemon
 from detector.domain import Alert, AlertState, Silence
 from detector.store import Feedback, Reader, Store
 
 if TYPE_CHECKING:
-    from detector.web.ports import Act, Health, Memory, Surroundings
+    from detector.web.ports import Act, Memory, Surroundings
 
 logger = logging.getLogger(__name__)
 
@@ -31,26 +32,35 @@ def page_surroundings(plan: Blueprint, now: Callable[[], datetime]) -> Surroundi
         services_health=partial(services_health, plan),
         remember=partial(remember, plan),
         budget=plan.settings.watch.budget_of_a_service(len(plan.services)).per_month,
+        zone=plan.settings.display.zone,
+        zone_name=plan.settings.display.timezone,
     )
 
 
-def services_health(plan: Blueprint, reader: Reader, learning: frozenset[str], now: datetime) -> dict[str, Health]:
-    """Every watched service's health, by the rule of `detector status`."""
-    sources = source_health(reader.coverage(since=now - timedelta(days=1)), now)
+def services_health(
+    plan: Blueprint, reader: Reader, learning: frozenset[str], now: datetime
+) -> dict[str, ServiceHealth]:
+    """Every watched service's health; the one rule for the page and `detector status`."""
+    zone = plan.settings.display.zone
+    gone = without_daemon(reader.alive_at(), now, zone)
+    # Nobody listens: what was heard before says nothing of now, though an open outage stays one.
+    sources = {} if gone else source_health(reader.coverage(since=now - timedelta(days=1)), now)
     shares = reader.shares(since=now - SHARES_REACH)
     firing: dict[str, list[Alert]] = {}
     for alert in reader.alerts(state=AlertState.FIRING, limit=max(1000, 2 * len(plan.services))):
         firing.setdefault(alert.service, []).append(alert)
-    return {
-        service.slug: service_health(
+    found = {}
+    for service in plan.services:
+        health = service_health(
             service.slug,
             alerts=firing.get(service.slug, []),
             sources=sources,
             learning=service.slug in learning,
             shares=shares,
+            zone=zone,
         )
-        for service in plan.services
-    }
+        found[service.slug] = replace(health, why=gone) if gone and health.alert is None else health
+    return found
 
 
 def remember(plan: Blueprint, state: Mapping[str, Any] | None) -> Memory:

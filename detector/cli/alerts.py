@@ -40,16 +40,17 @@ def command(
             levels=[each for each in Level if each.rank >= Level(level).rank],
             limit=limit,
         )
+    zone = options.zone(config_path, db_path)
     if not found:
         click.echo("no alerts", err=True)
     for alert in found:
         if as_json:
             click.echo(json.dumps(alert_line(alert), ensure_ascii=False))
             continue
-        began = alert.fired_at or alert.watch_at
-        ended = f"{alert.ended_at:%m-%d %H:%M}" if alert.ended_at else "still firing"
+        began = (alert.fired_at or alert.watch_at).astimezone(zone)
+        ended = f"{alert.ended_at.astimezone(zone):%m-%d %H:%M %Z}" if alert.ended_at else f"still firing ({began:%Z})"
         click.echo(
-            f"{alert.key:<36} {alert.level.value:<6} {began:%Y-%m-%d %H:%M} - {ended:<13} "
+            f"{alert.key:<36} {alert.level.value:<6} {began:%Y-%m-%d %H:%M} - {ended:<18} "
             f"{alert.estimate.people:5.1f} people in {alert.estimate.window_minutes:.0f} min, "
             f"{alert.estimate.expected:.2f} expected"
         )

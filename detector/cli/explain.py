@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,14 +40,12 @@ def command(alert: str, config_path: Path | None, db_path: Path | None) -> None:
         if found is None:
             near = [each.key for each in reader.alerts(limit=5)]
             raise UsageError(f"no alert {alert!r}; the latest are {', '.join(near) or 'none'}")
-        for line in _story(found, reader):
+        for line in _story(found, reader, options.zone(config_path, db_path)):
             click.echo(line)
 
 
-def paragraph(alert: Alert, pairing: Pairing | None, name: str) -> str:
+def paragraph(alert: Alert, pairing: Pairing | None, name: str, zone: tzinfo = UTC) -> str:
     """The argument in sentences: how many people against how few are usual, where, since when, and who spoke first."""
-    from datetime import UTC
-
     from detector.notify.words import (
         clock_words,
         duration_words,
@@ -60,7 +58,7 @@ def paragraph(alert: Alert, pairing: Pairing | None, name: str) -> str:
     estimate, told = alert.estimate, alert.fired_at or alert.watch_at
 
     def clock(at: datetime) -> str:
-        return clock_words(at, UTC, beside=told)
+        return clock_words(at, zone, beside=told)
 
     people = number_words(estimate.people)
     usual = number_words(estimate.expected) if estimate.expected >= 0.1 else "fewer than 0.1"
@@ -69,11 +67,11 @@ def paragraph(alert: Alert, pairing: Pairing | None, name: str) -> str:
     within = f"{people} {one} in {number_words(estimate.window_minutes)} minutes"
     who = f"{estimate.voters} different people, each weighted by how sure we are that the post speaks of a failure now"
     spoke = "alerted" if alert.fired_at else "began to watch"
-    after = duration_words(told - alert.onset_at)
+    after, known = duration_words(told - alert.onset_at), f"{told.astimezone(zone):%Z}"
     sentences = [
         f"{name}: {within}, where {usual} {few} usual at this hour; {rare}.",
         f"They wrote on {source_words(estimate.sources)} ({who}).",
-        f"The trouble began about {clock(alert.onset_at)} UTC, and we {spoke} at {clock(told)}, {after} later.",
+        f"The trouble began about {clock(alert.onset_at)} {known}, and we {spoke} at {clock(told)}, {after} later.",
     ]
     if alert.cause is not None:
         sentences.append(f"It is explained by the failure of {alert.cause}.")
@@ -84,7 +82,7 @@ def paragraph(alert: Alert, pairing: Pairing | None, name: str) -> str:
     elif alert.official is None:
         sentences.append("No official page is read for it.")
     else:
-        said = official_words(alert.official, UTC, beside=told)
+        said = official_words(alert.official, zone, beside=told)
         sentences.append(f"The official page then: {said}; nothing it posted since speaks of this.")
     if alert.ended_at is not None:
         over = duration_words(alert.ended_at - alert.onset_at)
@@ -100,6 +98,7 @@ def rows(
     people: Mapping[datetime, int],
     usual: Callable[[datetime], float],
     marks: Sequence[tuple[datetime, str]],
+    zone: tzinfo = UTC,
 ) -> Iterator[str]:
     """A bar of # for each step of [start, end), with | where the usual number of people stands.
 
@@ -117,10 +116,10 @@ def rows(
         stands = round(usual(at) / each)
         drawn = f"{bar[:stands]:<{stands}}|{bar[stands:]}"
         said = "; ".join(words for when, words in marks if at <= when < at + _STEP)
-        yield f"  {at:%H:%M} {people.get(at, 0):>4}  {drawn}{'  < ' + said if said else ''}"
+        yield f"  {at.astimezone(zone):%H:%M} {people.get(at, 0):>4}  {drawn}{'  < ' + said if said else ''}"
 
 
-def _picture(alert: Alert, reader: Reader, pairing: Pairing | None) -> Iterator[str]:
+def _picture(alert: Alert, reader: Reader, pairing: Pairing | None, zone: tzinfo) -> Iterator[str]:
     """People by five minutes around the beginning; by hours where the posts are gone; a word where nothing is left."""
     from detector.store.board import Board
 
@@ -136,8 +135,8 @@ def _picture(alert: Alert, reader: Reader, pairing: Pairing | None) -> Iterator[
         marks += [(alert.ended_at, "over")] if alert.ended_at is not None else []
         if pairing is not None and pairing.incident is not None:
             marks.append((pairing.incident.first_posted_at, "the official page speaks"))
-        yield "People who complain in each 5 minutes (#), and how many are usual (|), UTC"
-        yield from rows(start, end, found, _usual(alert, reader), sorted(marks))
+        yield "People who complain in each 5 minutes (#), and how many are usual (|), " + f"{told.astimezone(zone):%Z}"
+        yield from rows(start, end, found, _usual(alert, reader), sorted(marks), zone)
         if any(not quote.text for quote in alert.evidence):
             yield "  (the texts are no longer kept, nor the authors: a post counts as a person)"
         return
@@ -146,10 +145,10 @@ def _picture(alert: Alert, reader: Reader, pairing: Pairing | None) -> Iterator[
     if not hours:
         yield "No count of people is kept from that time, so there is no picture."
         return
-    yield "People who complained in each hour, UTC (the posts are no longer kept)"
+    yield f"People who complained in each hour, {told.astimezone(zone):%Z} (the posts are no longer kept)"
     scale = max(max(each.people for each in hours) / _WIDTH, 1.0)
     for hour in hours:
-        yield f"  {hour.at:%H:%M} {hour.people:>4}  {'#' * round(hour.people / scale)}"
+        yield f"  {hour.at.astimezone(zone):%H:%M} {hour.people:>4}  {'#' * round(hour.people / scale)}"
 
 
 def _floor(at: datetime) -> datetime:
@@ -194,18 +193,21 @@ def _name(slug: str) -> str:
     return service_words(slug, {service.slug: service.name for service in known_services().services})
 
 
-def _story(alert: Alert, reader: Reader) -> Iterator[str]:
+def _story(alert: Alert, reader: Reader, zone: tzinfo) -> Iterator[str]:
     import textwrap
 
     from detector.notify.escape import plain
+
+    def at(moment: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+        return f"{moment.astimezone(zone):{form}}"
 
     estimate = alert.estimate
     pairing = _pairing(alert, reader)
     yield f"{alert.key}: {alert.service}, {alert.level.value}, {alert.state.value}"
     yield ""
-    yield from textwrap.wrap(paragraph(alert, pairing, _name(alert.service)), 100)
+    yield from textwrap.wrap(paragraph(alert, pairing, _name(alert.service), zone), 100)
     yield ""
-    yield from _picture(alert, reader, pairing)
+    yield from _picture(alert, reader, pairing, zone)
     yield ""
     yield "The argument"
     yield (
@@ -215,14 +217,14 @@ def _story(alert: Alert, reader: Reader) -> Iterator[str]:
     yield f"  {estimate.expected:.3f} expected in such a window at this hour: {estimate.ratio:.1f} times as many"
     yield f"  by chance once in {estimate.return_period_months:.3g} months (score {estimate.score:.2f})"
     yield "  " + ", ".join(f"{source} {people:.1f}" for source, people in estimate.sources)
-    yield f"  trouble began about {alert.onset_at:%Y-%m-%d %H:%M:%S} UTC (inferred)"
+    yield f"  trouble began about {at(alert.onset_at)} {alert.onset_at.astimezone(zone):%Z} (inferred)"
     if alert.cause is not None:
         yield f"  explained by {alert.cause}"
     yield ""
     yield "What people said"
     for quote in alert.evidence:
         said = plain(quote.text, limit=160) or "(no longer kept)"
-        yield f"  {quote.at:%H:%M:%S} p={quote.p:.2f} {quote.source}: {said}"
+        yield f"  {at(quote.at, '%H:%M:%S')} p={quote.p:.2f} {quote.source}: {said}"
         if quote.url:
             yield f"           {quote.url}"
     yield ""
@@ -230,25 +232,27 @@ def _story(alert: Alert, reader: Reader) -> Iterator[str]:
     if alert.official is None:
         yield "  none is watched"
     else:
-        checked = f"{alert.official.checked_at:%H:%M:%S}" if alert.official.checked_at else "never"
-        yield f"  {alert.official.state.value}, read {checked} UTC: {alert.official.description}"
+        checked = at(alert.official.checked_at, "%H:%M:%S %Z") if alert.official.checked_at else "never"
+        yield f"  {alert.official.state.value}, read {checked}: {alert.official.description}"
         if alert.official.incident is not None:
             posted = alert.official.incident.first_posted_at
-            yield f"  {alert.official.incident.title}, posted {posted:%Y-%m-%d %H:%M:%S} UTC"
+            yield f"  {alert.official.incident.title}, posted {at(posted)} {posted.astimezone(zone):%Z}"
             if alert.fired_at is not None:
                 yield f"  we spoke {(posted - alert.fired_at).total_seconds() / 60:.1f} min before"
     yield ""
     yield "What happened"
     for change in reader.alert_changes(alert.key):
-        yield f"  {change.at:%Y-%m-%d %H:%M:%S}  {change.reason.value:<12} {change.level.value:<6} {change.state.value}"
+        yield f"  {at(change.at)}  {change.reason.value:<12} {change.level.value:<6} {change.state.value}"
     yield ""
     yield "Who was told"
     for decision in reader.decisions(alert.key):
         told = "told" if decision.told else "not told"
         note = f" ({decision.note})" if decision.note else ""
-        yield f"  {decision.at:%Y-%m-%d %H:%M:%S}  {decision.receiver}: {told}, {decision.reason.value}{note}"
+        yield f"  {at(decision.at)}  {decision.receiver}: {told}, {decision.reason.value}{note}"
     for message in reversed(reader.notifications(alert.key)):
-        fate = f"sent {message.sent_at:%H:%M:%S}" if message.sent_at else f"not sent: {message.failed or 'waiting'}"
+        fate = (
+            f"sent {at(message.sent_at, '%H:%M:%S')}" if message.sent_at else f"not sent: {message.failed or 'waiting'}"
+        )
         yield f"  {message.id}: {fate}, tries {message.attempts}"
     for word in reader.feedback(alert.key):
-        yield f"  feedback {word.at:%Y-%m-%d %H:%M}: {'true' if word.real else 'false'} {word.comment}".rstrip()
+        yield f"  feedback {at(word.at, '%Y-%m-%d %H:%M')}: {'true' if word.real else 'false'} {word.comment}".rstrip()

@@ -13,6 +13,7 @@ from detector.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import tzinfo
 
     from detector.domain import Judgement
     from detector.store import Reader
@@ -60,8 +61,9 @@ def command(out: Path | None, service: str | None, limit: int, config_path: Path
     for words in _MEANING.values():
         click.echo(f"  {words}", err=True)
     given = 0
+    zone = options.zone(config_path, db_path)
     for number, judgement in enumerate(asked, 1):
-        key = _ask(judgement, f"{number}/{len(asked)}")
+        key = _ask(judgement, f"{number}/{len(asked)}", zone)
         if key in _QUIT:
             break
         if key in KEYS:
@@ -110,14 +112,15 @@ def _newest(reader: Reader) -> Iterable[Judgement]:
     return (judgement for _, judgement in reader.judgements_after(after))
 
 
-def _ask(judgement: Judgement, place: str) -> str:
+def _ask(judgement: Judgement, place: str, zone: tzinfo) -> str:
     """Show one post and wait for a key that means something."""
     from detector.notify.escape import plain
+    from detector.notify.words import moment_words
 
     post, p = judgement.mention.post, judgement.p
     click.echo("", err=True)
     click.echo(
-        f"{place}  {judgement.mention.service}, {post.source}, {post.seen_at:%Y-%m-%d %H:%M} UTC; "
+        f"{place}  {judgement.mention.service}, {post.source}, {moment_words(post.seen_at, zone)}; "
         f"judged {p.label}, now {p.now:.2f}",
         err=True,
     )

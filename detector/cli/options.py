@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from detector.store import Reader
 
 config = click.option(
@@ -45,3 +47,22 @@ def reader(config_path: Path | None, db_path: Path | None) -> Reader:
     from detector.store import open_reader
 
     return open_reader(store_path(config_path, db_path))
+
+
+def zone(config_path: Path | None, db_path: Path | None) -> tzinfo:
+    """In which zone times are shown, by the settings; UTC where a database is named and the settings are wrong.
+
+    Raises:
+        ConfigError: the settings are wrong.
+    """
+    from datetime import UTC
+
+    from detector.config.settings import default_path, load_settings
+    from detector.errors import ConfigError
+
+    try:
+        return load_settings(config_path or default_path(), os.environ).display.zone
+    except ConfigError:
+        if db_path is None:
+            raise
+        return UTC

@@ -33,6 +33,7 @@ def add(service: str, span: str, comment: str, config_path: Path | None, db_path
     from detector.config.own import known_services
     from detector.domain import format_time
     from detector.errors import UsageError
+    from detector.notify.words import moment_words
 
     if service != "*" and service not in {each.slug for each in known_services(config_path).services}:
         raise UsageError(f"no service {service!r}; `detector services` lists them")
@@ -46,10 +47,11 @@ def add(service: str, span: str, comment: str, config_path: Path | None, db_path
         "ends_at": format_time(ends_at),
         "comment": comment,
     }
+    zone = options.zone(config_path, db_path)
     done = ask(options.store_path(config_path, db_path), Request(kind="silence", values=values), now=now)
     click.echo(name)
     click.echo(
-        f"silent until {ends_at:%Y-%m-%d %H:%M} UTC{'' if done else '; the daemon takes it up in seconds'}", err=True
+        f"silent until {moment_words(ends_at, zone)}{'' if done else '; the daemon takes it up in seconds'}", err=True
     )
 
 
@@ -59,11 +61,13 @@ def add(service: str, span: str, comment: str, config_path: Path | None, db_path
 def show(config_path: Path | None, db_path: Path | None) -> None:
     """Show the silences that hold or are still to come."""
     from detector.app.clock import system_now
+    from detector.notify.words import moment_words
 
+    zone = options.zone(config_path, db_path)
     with options.reader(config_path, db_path) as reader:
         for each in reader.silences(now=system_now()):
             click.echo(
-                f"{each.id:<10} {each.service:<20} until {each.ends_at:%Y-%m-%d %H:%M} UTC  {each.comment}".rstrip()
+                f"{each.id:<10} {each.service:<20} until {moment_words(each.ends_at, zone)}  {each.comment}".rstrip()
             )
 
 

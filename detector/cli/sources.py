@@ -12,7 +12,7 @@ from detector.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime, timedelta, tzinfo
 
     from detector.app.build import Blueprint
     from detector.app.daemon import Connections
@@ -49,10 +49,12 @@ def command(ctx: click.Context, config_path: Path | None, db_path: Path | None, 
         for row in rows:
             click.echo(json.dumps(row, ensure_ascii=False))
         return
-    head = f"{'source':<28} {'state':<8} {'heard (UTC)':<17} {'lag':>7} {'posts':>8} {'again':>7} {'rejected':>8}"
+    zone = options.zone(config_path, db_path)
+    heard = f"heard ({now.astimezone(zone):%Z})"
+    head = f"{'source':<28} {'state':<8} {heard:<17} {'lag':>7} {'posts':>8} {'again':>7} {'rejected':>8}"
     click.echo(f"{head}  {'gaps, a week':<13} next poll")
     for row in rows:
-        click.echo(_line(row).rstrip())
+        click.echo(_line(row, zone).rstrip())
         if row["note"]:
             click.echo(f"    {row['note']}")
         for reason, total in sorted(row["rejected"].items()):
@@ -145,11 +147,13 @@ def _intervals(config_path: Path | None) -> dict[str, float]:
     return asyncio.run(ask())
 
 
-def _line(row: dict[str, Any]) -> str:
-    heard = row["heard_at"][:16].replace("T", " ") if row["heard_at"] else "never"
+def _line(row: dict[str, Any], zone: tzinfo) -> str:
+    from detector.domain import parse_time
+
+    heard = f"{parse_time(row['heard_at']).astimezone(zone):%Y-%m-%d %H:%M}" if row["heard_at"] else "never"
     lag = "-" if row["lag_seconds"] is None else _span(row["lag_seconds"])
     gaps = f"{row['gaps']}, {_span(60 * row['gap_minutes'])}" if row["gaps"] else "none"
-    after = row["next_poll_at"][11:19] if row["next_poll_at"] else "-"
+    after = f"{parse_time(row['next_poll_at']).astimezone(zone):%H:%M:%S}" if row["next_poll_at"] else "-"
     rejected = sum(row["rejected"].values())
     return (
         f"{row['source']:<28} {row['state']:<8} {heard:<17} {lag:>7} {row['accepted']:>8} {row['duplicate']:>7} "

@@ -52,27 +52,13 @@ def command(services: tuple[str, ...], config_path: Path | None, db_path: Path |
 
 
 def _look(plan: Blueprint, path: Path, slugs: list[str]) -> list[ServiceHealth]:
-    from dataclasses import replace
-    from datetime import timedelta
-
     from detector.app.build import learning
     from detector.app.clock import system_now
-    from detector.app.health import SHARES_REACH, service_health, source_health, without_daemon
-    from detector.domain import AlertState
+    from detector.app.page import services_health
     from detector.store import open_reader
 
-    now = system_now()
     with open_reader(path) as reader:
-        sources = source_health(reader.coverage(since=now - timedelta(days=1)), now)
-        alerts = reader.alerts(state=AlertState.FIRING)
         checkpoint = reader.latest_checkpoint()
-        shares = reader.shares(since=now - SHARES_REACH)
-        gone = without_daemon(reader.alive_at(), now)
-    if gone is not None:
-        # Nobody listens: what was heard before says nothing of now, though an open outage stays one.
-        sources = {}
-    learners = learning(plan, checkpoint.state if checkpoint else None)
-    found = [
-        service_health(slug, alerts=alerts, sources=sources, learning=slug in learners, shares=shares) for slug in slugs
-    ]
-    return [replace(each, why=gone) if gone and each.alert is None else each for each in found]
+        learners = learning(plan, checkpoint.state if checkpoint else None)
+        found = services_health(plan, reader, frozenset(learners), system_now())
+    return [found[slug] for slug in slugs]

@@ -10,6 +10,8 @@ import click
 from detector.cli import options
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from rich.console import RenderableType
 
     from detector.app.build import Blueprint
@@ -39,13 +41,15 @@ def command(once: bool, every: float, config_path: Path | None, db_path: Path | 
     console = Console(highlight=False)
     with open_reader(db_path or plan.settings.store.path) as reader:
         if once or not console.is_terminal:
-            console.print(picture(_look(plan, reader)))
+            console.print(picture(_look(plan, reader), plan.settings.display.zone))
             return
-        with Live(picture(_look(plan, reader)), console=console, screen=True, auto_refresh=False) as live:
+        with Live(
+            picture(_look(plan, reader), plan.settings.display.zone), console=console, screen=True, auto_refresh=False
+        ) as live:
             try:
                 while True:
                     time.sleep(every)
-                    live.update(picture(_look(plan, reader)), refresh=True)
+                    live.update(picture(_look(plan, reader), plan.settings.display.zone), refresh=True)
             except KeyboardInterrupt:
                 return
 
@@ -63,8 +67,8 @@ def _look(plan: Blueprint, reader: Reader) -> Board:
     return board.look(ask, around, expect, system_now())
 
 
-def picture(board: Board) -> RenderableType:
-    """The board as a table."""
+def picture(board: Board, zone: tzinfo) -> RenderableType:
+    """The board as a table, its times in a zone."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -86,12 +90,16 @@ def picture(board: Board) -> RenderableType:
             Text(spark(row), style if row["alert"] else "dim"),
             Text(str(row["people"])),
             Text("?" if row["expected"] is None else number_words(row["expected"]), "dim"),
-            Text("" if row["since"] is None else f"{row['since'][11:16]}, {lasting(row['since'], now)}"),
+            Text(
+                ""
+                if row["since"] is None
+                else f"{parse_time(row['since']).astimezone(zone):%H:%M}, {lasting(row['since'], now)}"
+            ),
             Text("" if row["lead_minutes"] is None else ahead(row["lead_minutes"])),
             Text("none read" if official is None else PAGE_WORDS[official["state"]], "dim"),
         )
     title = Text(headline(board), "bold red" if board["counts"].get("outage") else "bold")
-    title.append(f"   {board['at'][11:16]} UTC", "dim not bold")
+    title.append(f"   {now.astimezone(zone):%H:%M %Z}", "dim not bold")
     return Group(title, Text(), table)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from detector.domain import Alert, Answer, Decision, Incident, Notification, Pairing, Reason, Said, format_time
 from detector.notify.answers import WORDS
@@ -56,7 +56,7 @@ _DECISIONS = {
 }
 
 
-def look(ask: Questions, alert: Alert, names: Mapping[str, str], now: datetime) -> AlertLook:
+def look(ask: Questions, alert: Alert, names: Mapping[str, str], now: datetime, *, zone: tzinfo = UTC) -> AlertLook:
     """Everything about one alert."""
     near = alert.onset_at - timedelta(days=2)
     alerts = ask.read.alerts(service=alert.service, since=near)
@@ -70,7 +70,7 @@ def look(ask: Questions, alert: Alert, names: Mapping[str, str], now: datetime) 
         at=format_time(now),
         alert=alert_short(alert, pairing=pairing, word=last_words(feedback).get(alert.key)),
         name=service_words(alert.service, names),
-        argument=argument(alert, pairing, names),
+        argument=argument(alert, pairing, names, zone=zone),
         sources=[(plain(source, limit=60), round(people, 2)) for source, people in estimate.sources],
         voters=estimate.voters,
         score=round(estimate.score, 2),
@@ -83,20 +83,20 @@ def look(ask: Questions, alert: Alert, names: Mapping[str, str], now: datetime) 
     )
 
 
-def argument(alert: Alert, pairing: Pairing | None, names: Mapping[str, str]) -> str:
+def argument(alert: Alert, pairing: Pairing | None, names: Mapping[str, str], *, zone: tzinfo = UTC) -> str:
     """Why we said it, in sentences that a person can check."""
     estimate, name = alert.estimate, service_words(alert.service, names)
     told = alert.fired_at or alert.watch_at
-    onset = clock_words(alert.onset_at, UTC, beside=told)
+    onset, known = clock_words(alert.onset_at, zone, beside=told), f"{told.astimezone(zone):%Z}"
     said = "we alerted" if alert.fired_at else "we began to watch"
     began = (
-        f"From about {onset} UTC people said of {name} that {symptom(alert.evidence)}; at the strongest "
+        f"From about {onset} {known} people said of {name} that {symptom(alert.evidence)}; at the strongest "
         f"{people_words(estimate)} at this hour of the week. So many within so short a time happen "
         f"{return_period_words(estimate.return_period_months)}."
     )
     spoke = (
         f"They wrote on {source_words(estimate.sources)}; weighted by how sure we are of each they count as "
-        f"{number_words(estimate.people)}. Then {said}, at {clock_words(told, UTC, beside=told)} UTC, "
+        f"{number_words(estimate.people)}. Then {said}, at {clock_words(told, zone, beside=told)} {known}, "
         f"{duration_words(told - alert.onset_at)} after the trouble began."
     )
     words = [began, spoke]
@@ -104,8 +104,9 @@ def argument(alert: Alert, pairing: Pairing | None, names: Mapping[str, str]) ->
         words.append(f"{service_words(alert.cause, names)} fails too and explains it.")
     words.append(_against_page(alert, pairing))
     if alert.ended_at is not None:
-        over = clock_words(alert.ended_at, UTC, beside=told)
-        words.append(f"It was over at {over} UTC, after {duration_words(alert.ended_at - alert.onset_at)}.")
+        over = clock_words(alert.ended_at, zone, beside=told)
+        lasted = duration_words(alert.ended_at - alert.onset_at)
+        words.append(f"It was over at {over} {alert.ended_at.astimezone(zone):%Z}, after {lasted}.")
     return " ".join(words)
 
 

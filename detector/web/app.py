@@ -63,7 +63,7 @@ def create_app(
         act=writer(store, now)), port=8765)`, then `await server.serve()` beside its loops and `server.stop()` at the
         end.
     """
-    desk, sessions, templates = Desk(open_reader, around), Sessions(), environment()
+    desk, sessions, templates = Desk(open_reader, around), Sessions(), environment(around.zone, around.zone_name)
     pages = Pages(desk, templates, sessions, writable=act is not None)
     api, feeds = Api(desk, pages.live), Feeds(desk, pages.live)
     writes = Writes(desk, pages, sessions, act=act, token=token, answers=answers)

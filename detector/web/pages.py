@@ -119,7 +119,8 @@ class Pages:
             found = ask.read.alert(request.path_params["key"])
             if found is None:
                 return self.missing(request, "There is no such alert.")
-            look = alert.look(ask, found, self._desk.names, self._desk.around.now())
+            around = self._desk.around
+            look = alert.look(ask, found, self._desk.names, around.now(), zone=around.zone)
             silences = [
                 service.silence_look(each)
                 for each in ask.read.silences(now=self._desk.around.now())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Protocol
 
 from detector.detect.baseline import Baseline
@@ -87,6 +87,8 @@ class Surroundings:
         services_health: the one rule by which a service is ok, watched, out, unknown or learning.
         remember: reads a saved state of the pipeline; None before the first.
         budget: false alarms a month that chance may raise for one service.
+        zone: in which times are shown to people; programs are told UTC.
+        zone_name: its name, as browsers know it too.
     """
 
     services: tuple[Service, ...]
@@ -95,3 +97,5 @@ class Surroundings:
     services_health: JudgeServices
     remember: Callable[[Mapping[str, Any] | None], Memory]
     budget: float | None = None
+    zone: tzinfo = UTC
+    zone_name: str = "UTC"

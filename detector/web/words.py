@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -30,8 +31,8 @@ PAGE_WORDS = {
 }
 
 
-def environment() -> Environment:
-    """The templates of the pages."""
+def environment(zone: tzinfo = UTC, zone_name: str = "UTC") -> Environment:
+    """The templates of the pages, with times in a zone."""
     made = Environment(
         loader=PackageLoader("detector.web"),
         autoescape=True,
@@ -40,7 +41,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
-        "clock": clock,
+        "clock": partial(clock, zone=zone),
         "figure": number_words,
         "lasting": lasting,
         "ahead": ahead,
@@ -51,7 +52,7 @@ def environment() -> Environment:
         "sort_key": sort_key,
         "headline": headline,
     }
-    made.globals |= {"STATE_WORDS": STATE_WORDS, "PAGE_WORDS": PAGE_WORDS}
+    made.globals |= {"STATE_WORDS": STATE_WORDS, "PAGE_WORDS": PAGE_WORDS, "zone": zone, "zone_name": zone_name}
     return made
 
 
@@ -84,7 +85,7 @@ def sort_key(row: Row) -> str:
     return f"{rank}{level} {name}"
 
 
-def clock(at: str | None, now: datetime | None = None) -> Markup:
+def clock(at: str | None, now: datetime | None = None, *, zone: tzinfo = UTC) -> Markup:
     """A moment as a `<time>`: the hour, with the date where it is another day.
 
     >>> clock("2026-03-02T12:05:00.000Z", parse_time("2026-03-02T13:00:00Z"))
@@ -92,7 +93,7 @@ def clock(at: str | None, now: datetime | None = None) -> Markup:
     """
     if at is None:
         return Markup("–")
-    return Markup('<time datetime="{}">{}</time>').format(at, clock_words(parse_time(at), UTC, beside=now))
+    return Markup('<time datetime="{}">{}</time>').format(at, clock_words(parse_time(at), zone, beside=now))
 
 
 def lasting(since: str, until: str | datetime) -> str:

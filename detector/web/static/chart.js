@@ -14,18 +14,16 @@
     return Date.parse(at) / 1000;
   }
 
-  function two(n) {
-    return String(n).padStart(2, "0");
-  }
+  const zone = document.documentElement.dataset.zone;
+  const hour = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const date = new Intl.DateTimeFormat("en-GB", { timeZone: zone, day: "numeric", month: "short" });
 
   function clock(s) {
-    const at = new Date(s * 1000);
-    return two(at.getUTCHours()) + ":" + two(at.getUTCMinutes());
+    return hour.format(new Date(s * 1000));
   }
 
   function day(s) {
-    const at = new Date(s * 1000);
-    return at.getUTCDate() + " " + ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][at.getUTCMonth()];
+    return date.format(new Date(s * 1000));
   }
 
   function hatch(ctx) {
@@ -87,12 +85,12 @@
     plot = new uPlot({
       width: place.clientWidth,
       height: place.clientHeight,
-      tzDate: (s) => uPlot.tzDate(new Date(s * 1000), "Etc/UTC"),
+      tzDate: (s) => uPlot.tzDate(new Date(s * 1000), zone === "UTC" ? "Etc/UTC" : zone),
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: { x: { time: true, range: [x[0], x[x.length - 1]] }, y: { range: (u, low, high) => [0, Math.max(4, Math.ceil((high || 0) * 1.1))] } },
       axes: [
-        { ...axis, size: 28, space: 64, ...(long ? { incrs: [1, 2, 5, 7, 10, 14, 30].map((days) => days * 86400) } : {}), values: (u, at) => at.map((s) => (long || s % 86400 === 0 ? day(s) : clock(s))) },
+        { ...axis, size: 28, space: 64, ...(long ? { incrs: [1, 2, 5, 7, 10, 14, 30].map((days) => days * 86400) } : {}), values: (u, at) => at.map((s) => (long || clock(s) === "00:00" ? day(s) : clock(s))) },
         { ...axis, size: 36, space: 36, values: (u, at) => at.map((v) => (Number.isInteger(v) ? v : "")) },
       ],
       bands: [{ series: [1, 2], fill: colour("band") }],

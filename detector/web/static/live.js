@@ -14,8 +14,12 @@
     document.getElementById("said").textContent = text;
   }
 
+  const hour = new Intl.DateTimeFormat("en-GB", {
+    timeZone: document.documentElement.dataset.zone, hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+  });
+
   function clock(at) {
-    return at.slice(11, 16) + " UTC";
+    return hour.format(new Date(at));
   }
 
   const parts = new URLSearchParams();
