@@ -28,6 +28,7 @@ from detector.store import Store
 from detector.transport.session import Limits, Session
 from detector.transport.worker import ParseWorker
 from tests.chaos.parts import complaint, engine_on, services
+from tests.chaos.zones import zoned
 
 START = datetime(2026, 10, 5, 12, 0, tzinfo=UTC)
 STEPS = 6
@@ -167,4 +168,4 @@ async def scripted(order: dict[str, Any]) -> None:
     (folder / "boundaries.txt").write_text(str(Crash.passed), encoding="utf-8")
 
 
-JOBS: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {"live": live, "scripted": scripted}
+JOBS: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {"live": live, "scripted": scripted, "zoned": zoned}
