@@ -66,7 +66,7 @@ def test_programs_are_told_utc(folder: Path) -> None:
     """JSON is the contract, whatever people see."""
     lines = [json.loads(line) for line in run("alerts", "--json").splitlines()]
 
-    assert {line["fired_at"] for line in lines} == {"2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"}
+    assert {line["fired_at"] for line in lines} == {"2026-10-25T00:30:00.000Z", "2026-10-25T01:30:00.000Z"}
 
 
 def settings(zone: str) -> Settings:
@@ -93,10 +93,10 @@ def test_f12_the_page_shows_the_zone(folder: Path, zone: str, shown: str) -> Non
         board = client.get("/", headers={"Accept": "text/html"}).text
         told = client.get("/api/board").json()
 
-    assert f'datetime="2026-10-25T01:30:00Z">{shown}</time>' in board
+    assert f'datetime="2026-10-25T01:30:00.000Z">{shown}</time>' in board
     assert f'data-zone="{zone}"' in board
     assert f"All times are {zone}." in board
-    assert {row["since"] for row in told["services"]} == {"2026-10-25T01:30:00Z", None}
+    assert {row["since"] for row in told["services"]} == {"2026-10-25T01:30:00.000Z", None}
 
 
 def test_without_a_daemon_nothing_is_known_on_the_page_either(tmp_path: Path) -> None:
