@@ -86,7 +86,8 @@ def blueprint(settings: Settings, catalogue: Sequence[Service], *, own: Collecti
     for name, each in settings.receivers.items():
         if each.enabled:
             try:
-                receivers.append(receiver_of(name, each.least, each.services, each.options, kind=each.type or name))
+                options = {"timezone": settings.display.timezone, **each.options}
+                receivers.append(receiver_of(name, each.least, each.services, options, kind=each.type or name))
             except ConfigError as error:
                 problems += [f"receivers.{name}: {problem}" for problem in error.problems]
     told = {each.name for each in receivers}
@@ -233,7 +234,8 @@ def _notifiers(plan: Blueprint, problems: list[str], notes: list[str]) -> list[N
         if not receiver.enabled:
             continue
         build = registry.load("notifiers", receiver.type or name)
-        options = {"names": names, **receiver.options, "receiver": name}
+        usual = {"names": names, "timezone": plan.settings.display.timezone}
+        options = {**usual, **receiver.options, "receiver": name}
         one = _built(f"receivers.{name}", partial(build, options), problems, notes)
         if one is not None:
             made.append(one)
