@@ -31,6 +31,7 @@ class Harvest:
         rejected: entries dropped, by reason.
         poll_after: seconds until the next poll makes sense, where the other side says so.
         deleted: keys (source, id) of posts their authors took back, to be forgotten; most were never stored.
+        budget: what is left of the place's rate or money, in words ("74 of 100 requests a minute"), where it is known.
     """
 
     posts: tuple[Post, ...] = ()
@@ -39,6 +40,7 @@ class Harvest:
     rejected: tuple[tuple[str, int], ...] = ()
     poll_after: float | None = None
     deleted: tuple[tuple[str, str], ...] = ()
+    budget: str | None = None
 
 
 @runtime_checkable
@@ -65,6 +67,34 @@ class Collector(Protocol):
 
     async def aclose(self) -> None:
         """Release connections."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recheck:
+    """What became of posts since they were read.
+
+    Attributes:
+        deleted: keys (source, id) of posts to be forgotten.
+        edited: posts as they read now, with the source, id and times under which they are stored; also those whose
+            author is gone, without it.
+        asked: how many were looked up.
+    """
+
+    deleted: tuple[tuple[str, str], ...] = ()
+    edited: tuple[Post, ...] = ()
+    asked: int = 0
+
+
+@runtime_checkable
+class Rechecks(Protocol):
+    """A collector that can also tell which of its posts were deleted or edited since, where a place's terms want it."""
+
+    @property
+    def source(self) -> str:
+        """The collector's."""
+
+    async def recheck(self, posts: Sequence[Post], *, now: datetime) -> Recheck:
+        """Look these posts up; raises `TransportError` when nothing is then known of any of them."""
 
 
 @runtime_checkable

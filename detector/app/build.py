@@ -36,11 +36,13 @@ class Blueprint:
     Attributes:
         services: the watched ones, in the catalogue's order.
         receivers: who may be told.
+        catalogue: every service that is known, watched or not.
     """
 
     settings: Settings
     services: tuple[Service, ...]
     receivers: tuple[Receiver, ...]
+    catalogue: tuple[Service, ...] = ()
 
 
 def load_blueprint(path: Path | None, env: Mapping[str, str] | None = None) -> Blueprint:
@@ -98,7 +100,7 @@ def blueprint(settings: Settings, catalogue: Sequence[Service], *, own: Collecti
     ]
     if problems:
         raise ConfigError(problems)
-    return Blueprint(settings=settings, services=services, receivers=tuple(receivers))
+    return Blueprint(settings=settings, services=services, receivers=tuple(receivers), catalogue=tuple(catalogue))
 
 
 def make_classifier(settings: Settings, notes: list[str]) -> Classifier:
@@ -135,6 +137,7 @@ def make_engine(plan: Blueprint, store: Store, notes: list[str]) -> Engine:
     from detector.app.engine import Engine
     from detector.app.load import Load
     from detector.classify.keyword import build as keyword
+    from detector.match.people import People
 
     classifier = make_classifier(plan.settings, notes)
     return Engine(
@@ -144,20 +147,30 @@ def make_engine(plan: Blueprint, store: Store, notes: list[str]) -> Engine:
         context=Context(categories={each.slug: each.category for each in plan.services}),
         load=Load(),
         lexical=keyword(),
+        people=People(plan.catalogue or plan.services),
     )
 
 
-def connect(plan: Blueprint, store_path: Path, notes: list[str], *, session: Session | None = None) -> Connections:
+def connect(
+    plan: Blueprint,
+    store_path: Path,
+    notes: list[str],
+    *,
+    session: Session | None = None,
+    ledger: Path | None = None,
+) -> Connections:
     """Build collectors, status readers and notifiers; what lacks its key is left out with a line in `notes`.
 
     Args:
         session: for all requests; one of our own makes sense for a loopback only.
+        ledger: where the cost of paid sources is written down; by default beside the database.
 
     Raises:
         ConfigError: plug-ins refuse their settings; all of them are named.
     """
     from detector.app.daemon import Connections
     from detector.collectors.context import CollectorContext
+    from detector.collectors.ledger import Ledger
     from detector.match.matcher import NameMatcher
     from detector.transport.session import Session
     from detector.transport.worker import ParseWorker
@@ -169,6 +182,7 @@ def connect(plan: Blueprint, store_path: Path, notes: list[str], *, session: Ses
         worker=worker,
         author_key=author_key(store_path),
         services=plan.services,
+        ledger=Ledger(ledger or ledger_path(store_path)),
         wanted=NameMatcher(plan.services).may_match,
     )
     problems: list[str] = []
@@ -190,6 +204,11 @@ def connect(plan: Blueprint, store_path: Path, notes: list[str], *, session: Ses
         close=close,
         fallbacks={each.name: each.fallback for each in plan.receivers if each.fallback is not None},
     )
+
+
+def ledger_path(store_path: Path) -> Path:
+    """Where the cost of paid sources is written down for a database."""
+    return store_path.with_name(store_path.name + ".spent")
 
 
 def author_key(store_path: Path) -> bytes:
@@ -220,10 +239,21 @@ def author_key(store_path: Path) -> bytes:
 
 def _collectors(settings: Settings, context: object, problems: list[str], notes: list[str]) -> list[Collector]:
     made: list[Collector] = []
+    owners: dict[str, str] = {}
     for name, source in settings.sources.items():
-        if source.enabled:
-            build = registry.load("collectors", source.type or name)
-            made += _built(f"sources.{name}", partial(build, source.options, context), problems, notes) or []
+        if not source.enabled:
+            continue
+        place = f"sources.{name}"
+        build = registry.load("collectors", source.type or name)
+        for each in _built(place, partial(build, source.options, context), problems, notes) or []:
+            made.append(each)
+            # Two of one name would share a cursor, and each would lose what the other has read.
+            first = owners.setdefault(each.source, place)
+            if first != place or sum(one.source == each.source for one in made) > 1:
+                problems.append(
+                    f"{place}: reads {each.source!r}, which {first} reads already; join the two, or give this one a "
+                    f'`source` of its own where its kind takes one ("{source.type or name}-2")'
+                )
     return made
 
 

@@ -19,13 +19,14 @@ from detector.app.ears import LONGEST_BACKOFF, LOOK_EVERY, NOTE_EVERY, Ears
 from detector.app.engine import Engine, Step
 from detector.app.house import House
 from detector.app.intake import Intake
+from detector.app.lookback import LookBack
 from detector.app.operator import Operator
 from detector.app.rounds import Rounds
 from detector.app.supervise import ServiceManager, Supervisor
 from detector.domain import Coverage, CoverageState, Notification, PageState, StatusReading
 from detector.errors import DeliveryError, DetectorError, StoreError, TransportError
 from detector.notify.outbox import Sender
-from detector.protocols import Collector, Harvest, Notifier, StatusReader
+from detector.protocols import Collector, Harvest, Notifier, Rechecks, StatusReader
 from detector.store import Store
 
 logger = logging.getLogger(__name__)
@@ -146,6 +147,17 @@ class Daemon:
         """The services that cannot be judged for want of ears."""
         return self._rounds.blind
 
+    def workings(self) -> dict[str, float]:
+        """Figures for a monitoring system, from any thread."""
+        rate = 0.0 if self._engine is None else self._engine.load.rate
+        return {
+            "queue_bytes": float(self._intake.held),
+            "queue_waiting": float(max(self._intake.waiting - 1, 0)),
+            "judgements_per_second": rate,
+            "clock_jumps": float(getattr(self._clock, "jumps", 0)),
+            "loop_errors": float(self.errors),
+        }
+
     def stop(self) -> None:
         """Ask `run` to end; it does within ten seconds."""
         self._stopping.set()
@@ -178,6 +190,9 @@ class Daemon:
     def _loops(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
         for collector in self._connections.collectors:
             yield f"source {collector.source}", partial(self._listen, collector)
+            if isinstance(collector, Rechecks):
+                back = LookBack(collector, self._ask)
+                yield f"deletions at {collector.source}", partial(back.run, self._clock, self._stopping)
         for reader in self._connections.readers:
             yield f"page of {reader.service}", partial(self._watch_page, reader)
         for notifier in self._connections.notifiers:

@@ -14,8 +14,9 @@ from detector.app.load import Load, Sample, estimates, sample
 from detector.app.telling import Telling
 from detector.domain import Change, Coverage, CoverageState, Judgement, Mention, Notification, Post, StatusReading
 from detector.errors import StoreError
+from detector.match.people import People
 from detector.pipeline import Pipeline
-from detector.protocols import Classifier, Harvest
+from detector.protocols import Classifier, Harvest, Recheck
 from detector.store import Store, scrub_state
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class Engine:
         context: categories and tags of services, for the receivers' routes.
         load: how much may be judged at once; without it everything is.
         lexical: the cheap classifier that groups posts when there are too many; needed with `load` only.
+        people: masks people in what is taken in; without it texts are kept as they came.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Engine:
         context: Context | None = None,
         load: Load | None = None,
         lexical: Classifier | None = None,
+        people: People | None = None,
     ) -> None:
         self.store = store
         self.pipeline = make_pipeline()
@@ -85,6 +88,7 @@ class Engine:
         self._make_pipeline = make_pipeline
         self._telling = Telling(store, receivers, context)
         self._lexical = lexical
+        self._people = people
         self._canary: Canary | None = None
         self._checkpoint_at: datetime | None = None
         self._recorded_at: datetime | None = None
@@ -135,16 +139,39 @@ class Engine:
         While the database refuses, posts are judged in memory (`Step.adrift`), so that an outage is told all the
         same; the source is asked for them again afterwards.
         """
-        posts = tuple(_cut(post) for post in harvest.posts)
+        posts, masked = self._fit(harvest.posts)
         try:
             mended = self._mend(now)
             new = self.store.add_posts(source, posts, harvest.cursor, harvest.gaps, harvest.rejected, now=now)
+            self.store.tally(source, masked=masked, budget=harvest.budget)
             if harvest.deleted:
                 self.forget(self.store.forget_posts(harvest.deleted, now=now), None)
             step = self._step(new, now, source=source)
         except StoreError as error:
             return self._drift(posts, now, source, error)
         return step if mended is None else _together(mended, step)
+
+    def look_back(self, source: str, since: datetime, before: Post | None, limit: int) -> list[Post]:
+        """Stored posts of a source, newest first, that still have their words."""
+        return self.store.read.posts_back(source, since=since, before=before, limit=limit)
+
+    def revise(self, found: Recheck, now: datetime) -> None:
+        """Forget what was deleted since it was stored, and take over what was edited; people are masked again."""
+        gone = self.store.forget_posts(found.deleted, now=now)
+        edited, _ = self._fit(found.edited)
+        changed = self.store.revise_posts(edited) if edited else []
+        self.forget([*gone, *changed], None)
+
+    def _fit(self, posts: Iterable[Post]) -> tuple[tuple[Post, ...], int]:
+        """Posts as long as anybody reads, without people; and how many of those there were."""
+        fit, masked = [], 0
+        for post in posts:
+            text = post.text[:LONGEST_TEXT]
+            if self._people is not None:
+                text, found = self._people.mask(text)
+                masked += found
+            fit.append(post if text == post.text else replace(post, text=text))
+        return tuple(fit), masked
 
     def pass_time(self, now: datetime) -> Step:
         """Let alerts close, baselines learn and reminders fall due; with time to spare, judge what was estimated."""
@@ -297,11 +324,6 @@ class Engine:
 
     def _owed(self, message: Notification, now: datetime) -> Notification:
         return replace(message, sent_at=now) if message.id in self.told else message
-
-
-def _cut(post: Post) -> Post:
-    """A post as long as anybody reads."""
-    return post if len(post.text) <= LONGEST_TEXT else replace(post, text=post.text[:LONGEST_TEXT])
 
 
 def _order(judgement: Judgement) -> tuple[datetime, str, str, str]:

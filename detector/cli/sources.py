@@ -32,7 +32,8 @@ _LAG_POSTS = 20_000
 @options.as_json
 @click.pass_context
 def command(ctx: click.Context, config_path: Path | None, db_path: Path | None, as_json: bool) -> None:
-    """Show each source's state, last answer, lag, posts, gaps of a week and next poll, and what was rejected.
+    """Show each source's state, last answer, lag, posts, gaps of a week and next poll, what is left of its rate budget
+    where the place tells it, and what was rejected.
 
     Lag: the median time from writing to our reading, over the last hours in which anything was recorded. The next poll
     is not known of a source that fails or that the settings do not name. "circuit open" means that its host failed five
@@ -57,6 +58,10 @@ def command(ctx: click.Context, config_path: Path | None, db_path: Path | None, 
         click.echo(_line(row, zone).rstrip())
         if row["note"]:
             click.echo(f"    {row['note']}")
+        if row["budget"]:
+            click.echo(f"    left: {row['budget']}")
+        if row["people_masked"]:
+            click.echo(f"    masked {row['people_masked']}: people named in posts")
         for reason, total in sorted(row["rejected"].items()):
             click.echo(f"    rejected {total}: {reason}")
 
@@ -69,6 +74,7 @@ def _rows(reader: Reader, intervals: Mapping[str, float], now: datetime) -> list
     from detector.transport.hosts import RESTS
 
     counts = {each.source: each for each in reader.sources()}
+    masked, budgets = reader.tallies("masked"), reader.tallies("budget")
     spans = reader.coverage(since=now - timedelta(days=_GAP_DAYS))
     health, lags = source_health(spans, now), _lags(reader, now)
     rows = []
@@ -96,6 +102,8 @@ def _rows(reader: Reader, intervals: Mapping[str, float], now: datetime) -> list
                 "gap_minutes": round(_length(gaps).total_seconds() / 60, 1),
                 "missed_at_least": sum(span.lower_bound or 0 for span in gaps),
                 "next_poll_at": format_time(next_at) if next_at else None,
+                "budget": budgets.get(name),
+                "people_masked": int(masked.get(name, 0)),
             }
         )
     return rows
@@ -254,14 +262,20 @@ def _alone(plan: Blueprint, name: str, notes: list[str]) -> Connections:
     import tempfile
     from dataclasses import replace
 
-    from detector.app.build import connect
+    from detector.app.build import connect, ledger_path
     from detector.config.settings import Source, StatusPages
 
     source = plan.settings.sources.get(name, Source(type=name)).model_copy(update={"enabled": True})
     alone = {"sources": {name: source}, "receivers": {}, "status": StatusPages(enabled=False)}
     with tempfile.TemporaryDirectory(prefix="detector-try-") as folder:
         # The folder takes a key for the author hashes, so that looking leaves nothing beside the database.
-        return connect(replace(plan, settings=plan.settings.model_copy(update=alone)), Path(folder) / "none.db", notes)
+        return connect(
+            replace(plan, settings=plan.settings.model_copy(update=alone)),
+            Path(folder) / "none.db",
+            notes,
+            # What a look costs counts against the month's cap like everything else.
+            ledger=ledger_path(plan.settings.store.path),
+        )
 
 
 async def _close(made: Connections) -> None:

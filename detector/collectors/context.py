@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from detector.collectors.ledger import Ledger
 from detector.domain import Service
 from detector.transport.session import Session
 from detector.transport.worker import ParseWorker
@@ -24,6 +25,7 @@ class CollectorContext:
         services: the catalogue, in its order.
         shared: what several sources of one kind have in common in this run, such as a rate budget; the kind's name
             is the key.
+        ledger: what paid sources have cost, kept beside the database.
         wanted: a quick look at a text that a firehose takes before it keeps a post (the matcher's `may_match`); False
             only for what names no service. None keeps everything.
     """
@@ -33,6 +35,7 @@ class CollectorContext:
     author_key: bytes
     services: tuple[Service, ...] = ()
     shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    ledger: Ledger = field(default_factory=lambda: Ledger(None), compare=False, repr=False)
     wanted: Callable[[str], bool] | None = field(default=None, compare=False, repr=False)
 
     def author(self, source: str, name: str | None) -> str | None:

@@ -86,6 +86,11 @@ class Allowance:
         self.remaining: int | None = None
         self.until: datetime | None = None
 
+    @property
+    def words(self) -> str | None:
+        """What is left, for a person."""
+        return f"{self.remaining} requests this hour" if self.remaining is not None else None
+
     def heed(self, answer: Response, now: datetime) -> None:
         """Take note of an answer's rate headers."""
         left, reset = answer.headers.get("x-ratelimit-remaining", ""), answer.headers.get("x-ratelimit-reset", "")
@@ -185,6 +190,7 @@ class GitHub:
             cursor=msgspec.json.encode(after).decode(),
             gaps=tuple(gaps),
             rejected=tuple(sorted(rejected.items())),
+            budget=self._allowance.words,
         )
 
     async def aclose(self) -> None:

@@ -27,10 +27,10 @@ from detector.collectors.options import Options
 from detector.collectors.paging import Memory, Walk, first_memory
 from detector.collectors.reddit_errors import Refused
 from detector.collectors.reddit_posts import Thing, make_post, read_listing
-from detector.collectors.reddit_recheck import Recheck, recheck
+from detector.collectors.reddit_recheck import recheck
 from detector.domain import Coverage, CoverageState, Post
 from detector.errors import ConfigError, NotConfigured, Permanent, Temporary, TransportError
-from detector.protocols import Collector, Harvest
+from detector.protocols import Collector, Harvest, Recheck
 
 if TYPE_CHECKING:
     from detector.collectors.reddit_client import RedditClient
@@ -248,6 +248,7 @@ class Reddit:
             gaps=tuple(gaps),
             rejected=tuple(sorted(found.rejected.items())),
             poll_after=max((wait for wait in waits if wait), default=hurry),
+            budget=self._client.budget.words,
         )
 
     def _post(self, thing: Thing, now: datetime) -> Post | str:

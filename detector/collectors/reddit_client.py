@@ -82,6 +82,11 @@ class Budget:
             self._spent_until = self._clock() + min(reset, 3600.0)
 
     @property
+    def words(self) -> str:
+        """What is left, for a person."""
+        return f"{self.left} of {self._per_minute} requests a minute"
+
+    @property
     def left(self) -> int:
         """Requests that may be made at once."""
         at = self._clock()

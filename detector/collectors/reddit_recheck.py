@@ -4,31 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from detector.collectors.context import CollectorContext
 from detector.collectors.reddit_posts import is_gone, make_post, read_listing
 from detector.domain import Post
+from detector.protocols import Recheck
 
 _AT_ONCE = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recheck:
-    """What became of posts.
-
-    Attributes:
-        deleted: keys (source, id) of posts to be forgotten.
-        edited: posts as they read now, with the source, id and times under which they are stored; also those whose
-            author is gone, without it.
-        asked: how many were looked up.
-    """
-
-    deleted: tuple[tuple[str, str], ...] = ()
-    edited: tuple[Post, ...] = ()
-    asked: int = 0
 
 
 def recheck(

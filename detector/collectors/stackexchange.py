@@ -105,6 +105,7 @@ class StackExchange:
         self._site = site
         self._tags = tuple(tags)
         self._pause = pause
+        self._left: int | None = None
         self._interval = interval
         self._key = key
         self._url = url
@@ -144,6 +145,7 @@ class StackExchange:
             gaps=(gap,) if gap else (),
             rejected=tuple(sorted(rejected.items())),
             poll_after=max(wait, self._interval) if wait else None,
+            budget=f"{self._left} requests today" if self._left is not None else None,
         )
 
     async def aclose(self) -> None:
@@ -177,6 +179,7 @@ class StackExchange:
             raise Hostile(f"stackexchange {self._site}: no list of questions came; was the address changed?") from error
         if page.backoff > 0:
             self._hold(page.backoff, now)
+        self._left = page.quota_remaining if page.quota_remaining is not None else self._left
         if page.quota_remaining is not None and page.quota_remaining <= 0:
             self._hold(3600.0, now)
         lines = []

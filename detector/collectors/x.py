@@ -1,8 +1,8 @@
 """X (Twitter), by its recent search: every post read costs money, so it is off until a key and a cap are set.
 
 Money: a request may bring at most what the cap still pays for; it is charged in full before it is made and corrected by
-what came, so an answer that is lost counts as paid. The sum of the month stands in the cursor; what one poll spent is
-forgotten only if the process is killed before the poll is stored. At the cap the source stops, and says so.
+what came, so an answer that is lost counts as paid. The sum of the month is written to the ledger before each request,
+so that neither a kill nor a lost database forgets it. At the cap the source stops, and says so.
 
 Settings: `token_env`, `monthly_cap` (in the currency of `price_per_post`); optional `price_per_post = 0.005`, `queries`
 (by default the watched services' names with "down"), `interval = 300`, `url = "https://api.x.com"`.
@@ -95,7 +95,6 @@ class X:
         self._cap = round(cap * _MICRO)
         self._interval = interval
         self._url = url
-        # What a failed poll spent is in no cursor.
         self._month, self._spent = "", 0
 
     @property
@@ -124,7 +123,8 @@ class X:
         known = _load(cursor) or _Cursor(month=month)
         if self._month != month:
             self._month, self._spent = month, 0
-        self._spent = max(self._spent, known.spent if known.month == month else 0)
+        written = self._context.ledger.spent(SOURCE, month)
+        self._spent = max(self._spent, written, known.spent if known.month == month else 0)
         since, at = dict(known.since), dict(known.at)
         rejected: Counter[str] = Counter()
         posts: dict[str, Post] = {}
@@ -160,6 +160,7 @@ class X:
             gaps=tuple(gaps),
             rejected=tuple(sorted(rejected.items())),
             poll_after=wait,
+            budget=f"{(self._cap - self._spent) / _MICRO:.2f} of {self._cap / _MICRO:.2f} for {month}",
         )
 
     async def aclose(self) -> None:
@@ -211,21 +212,25 @@ class X:
             wanted["start_time"] = datetime.fromtimestamp(begin, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         if place:
             wanted["next_token"] = place
-        self._spent += asked * self._price
+        self._charge(asked * self._price, now)
         answer = await self._context.session.get(
             f"{self._url}/2/tweets/search/recent?{urlencode(wanted)}",
             headers={"Authorization": f"Bearer {self._token}"},
             accept=range(400, 600),
         )
         if answer.status >= 400:
-            self._spent -= asked * self._price  # an answer without posts costs nothing
+            self._charge(-asked * self._price, now)  # an answer without posts costs nothing
             raise _refusal(answer, now)
         try:
             page = msgspec.json.decode(answer.body, type=_Page)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Hostile("x: no search result came; was the address changed?") from error
-        self._spent += (len(page.data) - asked) * self._price
+        self._charge((len(page.data) - asked) * self._price, now)
         return page
+
+    def _charge(self, money: int, now: datetime) -> None:
+        self._context.ledger.write(SOURCE, now.strftime("%Y-%m"), self._spent + money)
+        self._spent += money
 
     def _affordable(self, now: datetime) -> int:
         """How many posts may be asked for; raises before the cap would be passed."""

@@ -66,6 +66,21 @@ def add_posts(
     return new
 
 
+def tally(conn: sqlite3.Connection, source: str, masked: int, budget: str | None) -> None:
+    """Inside a transaction: count masked mentions, and keep the words on what is left of a rate budget."""
+    if masked:
+        conn.execute(
+            "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE "
+            "SET value = CAST(CAST(value AS INTEGER) + CAST(excluded.value AS INTEGER) AS TEXT)",
+            (f"masked:{clean(source)}", str(masked)),
+        )
+    if budget is not None:
+        conn.execute(
+            "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            (f"budget:{clean(source)}", clean(budget)),
+        )
+
+
 def add_coverage(conn: sqlite3.Connection, span: Coverage) -> None:
     """Inside a transaction: note a span; it lengthens the source's last one if it says the same and touches it."""
     values = (to_text(span.from_at), to_text(span.to_at))

@@ -50,16 +50,21 @@ def forget_posts(conn: sqlite3.Connection, keys: Iterable[tuple[str, str]], *, n
     return done
 
 
-def revise_posts(conn: sqlite3.Connection, posts: Iterable[Post]) -> None:
-    """Inside a transaction: give these posts the words they have now, and empty what was quoted of the old ones."""
-    names = set()
-    for post in map(clean_post, posts):
-        names.add(post.key)
-        conn.execute(
-            "UPDATE posts SET text = ?, author = ? WHERE source = ? AND id = ? AND forgotten_at IS NULL",
+def revise_posts(conn: sqlite3.Connection, posts: Iterable[Post]) -> list[tuple[str, str]]:
+    """Inside a transaction: give stored posts the words they have now, and empty what was quoted of the old ones."""
+    revised = [
+        post.key
+        for post in map(clean_post, posts)
+        if conn.execute(
+            "UPDATE posts SET text = ?1, author = ?2 WHERE source = ?3 AND id = ?4 AND forgotten_at IS NULL "
+            "AND (text IS NOT ?1 OR author IS NOT ?2)",
             (post.text, post.author, *post.key),
-        )
-    _edit_quotes(conn, lambda quote: (quote["source"], quote["id"]) in names, finished_only=False, rename=False)
+        ).rowcount
+    ]
+    names = set(revised)
+    if names:
+        _edit_quotes(conn, lambda quote: (quote["source"], quote["id"]) in names, finished_only=False, rename=False)
+    return revised
 
 
 def scrub_checkpoints(conn: sqlite3.Connection, keys: Iterable[tuple[str, str]], author: str | None) -> None:

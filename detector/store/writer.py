@@ -163,29 +163,17 @@ class Store:
 
     def tally(self, source: str, *, masked: int = 0, budget: str | None = None) -> None:
         """Count mentions of people that were masked, and keep what is left of the place's rate budget, in words."""
-        if not masked and budget is None:
-            return
-        with self._transaction() as conn:
-            if masked:
-                conn.execute(
-                    "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE "
-                    "SET value = CAST(CAST(value AS INTEGER) + CAST(excluded.value AS INTEGER) AS TEXT)",
-                    (f"masked:{clean(source)}", str(masked)),
-                )
-            if budget is not None:
-                journal.set_meta(conn, f"budget:{clean(source)}", clean(budget))
+        if masked or budget is not None:
+            with self._transaction() as conn:
+                ingest.tally(conn, source, masked, budget)
 
-    def revise_posts(self, posts: Iterable[Post], *, now: datetime) -> list[tuple[str, str]]:
-        """Take over the words (and the loss of the author) of posts edited since; returns the keys of those stored.
+    def revise_posts(self, posts: Iterable[Post]) -> list[tuple[str, str]]:
+        """Take over the words (and the loss of the author) of posts edited since; returns their keys.
 
         What was quoted of the words before is emptied in alerts, messages and saved states.
         """
-        posts = [post for post in posts if self.read.stored([post.key])]
-        keys = [post.key for post in posts]
-        if not posts:
-            return []
         with self._transaction() as conn:
-            upkeep.revise_posts(conn, posts)
+            keys = upkeep.revise_posts(conn, posts)
             upkeep.scrub_checkpoints(conn, keys, None)
         self._purge()
         return keys

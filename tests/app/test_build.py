@@ -39,6 +39,27 @@ def test_the_default_has_three_sources_a_console_and_pages(tmp_path: Path, monke
     assert notes == []
 
 
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        ({"hackernews": {}, "hn": {"type": "hackernews"}}, "sources.hn: reads 'hackernews', which sources.hackernews"),
+        (
+            {"a": {"type": "feeds", "google_news": False}, "b": {"type": "feeds", "google_news": False}},
+            "sources.b: reads 'mastodon:mastodon.social', which sources.a reads already",
+        ),
+    ],
+)
+def test_two_sources_of_one_name_are_refused(tmp_path: Path, sources: dict[str, object], said: str) -> None:
+    """They would share a cursor, and each would lose what the other has read."""
+    plan = blueprint(Settings.model_validate({"sources": sources}), load_catalogue())
+
+    with pytest.raises(ConfigError) as caught:
+        connect(plan, tmp_path / "d.db", [])
+
+    assert said in "\n".join(caught.value.problems)
+    assert "join the two, or give this one a `source` of its own" in caught.value.problems[0]
+
+
 def test_a_receiver_without_its_key_is_left_out_and_named(tmp_path: Path) -> None:
     """The rest goes on."""
     settings = Settings.model_validate({"receivers": {"ops": {"type": "slack"}, "console": {}}})

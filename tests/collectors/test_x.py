@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from detector.collectors.context import CollectorContext
+from detector.collectors.ledger import Ledger
 from detector.collectors.x import X, build
 from detector.domain import CoverageState
 from detector.errors import ConfigError, NotConfigured, Permanent, Temporary, TransportError
@@ -216,3 +219,50 @@ def test_wrong_settings_are_all_told() -> None:
         run(wrong)
 
     assert len(caught.value.problems) == 3
+
+
+def test_a_kill_forgets_nothing_of_what_was_spent(tmp_path: Path) -> None:
+    """The poll was never stored, the database is gone: the next process knows the sum by the ledger."""
+    x = FakeX(*((number, -number / 10) for number in range(1, 200)))
+    path = tmp_path / "detector.db.spent"
+
+    async def go(context: CollectorContext) -> None:
+        await made(replace(context, ledger=Ledger(path)), server, monthly_cap=0.6).poll(None, now=NOW)
+        with pytest.raises(Permanent, match="spending cap"):
+            await made(replace(context, ledger=Ledger(path)), server, monthly_cap=0.6).poll(None, now=NOW)
+
+    with Loopback({PATH: x}) as server:
+        run(go)
+
+    assert x.sold * PRICE <= 0.6
+
+
+def test_a_kill_in_the_middle_of_a_request_leaves_it_charged(tmp_path: Path) -> None:
+    """What is on the disk before the answer comes is the dearest that it can be."""
+    path = tmp_path / "detector.db.spent"
+    seen: list[int] = []
+
+    def answer(request: Request) -> Reply:
+        seen.append(Ledger(path).spent("x", "2026-03"))
+        return Reply('{"meta": {"result_count": 0}}')
+
+    async def go(context: CollectorContext) -> None:
+        await made(replace(context, ledger=Ledger(path)), server).poll(None, now=NOW)
+
+    with Loopback({PATH: answer}) as server:
+        run(go)
+
+    assert seen == [round(100 * PRICE * 1_000_000)]
+    assert Ledger(path).spent("x", "2026-03") == 0
+
+
+def test_a_sum_that_cannot_be_written_down_is_not_spent(tmp_path: Path) -> None:
+    """No request is made."""
+
+    async def go(context: CollectorContext) -> None:
+        with pytest.raises(Permanent, match="cannot be written down"):
+            await made(replace(context, ledger=Ledger(tmp_path / "absent" / "spent")), server).poll(None, now=NOW)
+
+    with Loopback({PATH: FakeX((1, -60))}) as server:
+        run(go)
+        assert server.requests == []
