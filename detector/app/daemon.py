@@ -15,6 +15,7 @@ from functools import partial
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from detector.app.clock import Clock
+from detector.app.direct import Direct
 from detector.app.ears import LONGEST_BACKOFF, LOOK_EVERY, NOTE_EVERY, Ears
 from detector.app.engine import Engine, Step
 from detector.app.house import House
@@ -24,7 +25,7 @@ from detector.app.operator import Operator
 from detector.app.rounds import Rounds
 from detector.app.supervise import ServiceManager, Supervisor
 from detector.domain import Coverage, CoverageState, Notification, PageState, StatusReading
-from detector.errors import DeliveryError, DetectorError, StoreError, TransportError
+from detector.errors import DetectorError, StoreError, TransportError
 from detector.notify.outbox import Sender
 from detector.protocols import Collector, Harvest, Notifier, Rechecks, StatusReader
 from detector.store import Store
@@ -36,7 +37,6 @@ __all__ = ["LONGEST_BACKOFF", "TICK", "Connections", "Daemon", "Observer", "Quie
 TICK = LOOK_EVERY
 _GRACE = 2.0
 _LAST_WORDS = 5.0
-_DIRECT_S = 30.0
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -139,8 +139,7 @@ class Daemon:
         self._rounds = Rounds(
             store=store, ears=self._ears, operator=operator or Operator(()), house=house or House(store=store)
         )
-        self._direct: set[str] = set()
-        self._sending: set[asyncio.Task[None]] = set()
+        self._direct = Direct(connections.notifiers, self._arrived)
 
     @property
     def blind(self) -> frozenset[str]:
@@ -237,7 +236,7 @@ class Daemon:
             with suppress(StoreError):
                 await self._ask(Engine.checkpoint, self._clock.now())
             await self._sender.drain(_LAST_WORDS)
-        await asyncio.gather(*self._sending, return_exceptions=True)
+        await self._direct.settle()
         for notifier in self._connections.notifiers:
             await notifier.aclose()
         for collector in self._connections.collectors:
@@ -364,29 +363,11 @@ class Daemon:
             if stored and message.receiver in self._owed:
                 self._owed[message.receiver].set()
             elif not stored:
-                self._send_directly(message)
+                self._direct.send(message)
 
-    def _send_directly(self, message: Notification) -> None:
-        """Past the outbox, which cannot be written: better twice than never."""
-        notifier = next((each for each in self._connections.notifiers if each.receiver == message.receiver), None)
-        if notifier is None or message.id in self._direct:
-            return
-        self._direct.add(message.id)
-        task = asyncio.create_task(self._try_directly(notifier, message))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-
-    async def _try_directly(self, notifier: Notifier, message: Notification) -> None:
-        try:
-            async with asyncio.timeout(_DIRECT_S):
-                await notifier.send(message)
-        except (DeliveryError, TimeoutError) as error:
-            self._direct.discard(message.id)
-            logger.warning("%s could not be told of %s: %s", message.receiver, message.alert.key, error)
-        else:
-            logger.warning("sent from memory, since the database refuses: %s", message.id)
-            if self._engine is not None:
-                self._engine.told.add(message.id)
+    def _arrived(self, message_id: str) -> None:
+        if self._engine is not None:
+            self._engine.told.add(message_id)
 
     def _tell(self, step: Step) -> None:
         self._tell_of_ourselves(step.owed, stored=step.adrift is None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from detector.app.answering import Answering
@@ -21,12 +21,19 @@ _SHORTEST = 43
 
 @asynccontextmanager
 async def page_beside(
-    plan: Blueprint, store: Store, clock: Clock, env: Mapping[str, str], *, answering: Answering | None = None
+    plan: Blueprint,
+    store: Store,
+    clock: Clock,
+    env: Mapping[str, str],
+    *,
+    answering: Answering | None = None,
+    workings: Callable[[], Mapping[str, float]] = dict,
 ) -> AsyncIterator[None]:
     """Serve the page while the block lasts; a page that breaks stops nothing else.
 
     Args:
         answering: takes what Slack signs and sends to `/slack/answers`.
+        workings: figures of the daemon, for the metrics.
 
     Raises:
         ConfigError: other machines could reach it and there is no token.
@@ -42,7 +49,7 @@ async def page_beside(
     token = _token(web.host, env)
     app = create_app(
         lambda: open_reader(store.path),
-        around=page_surroundings(plan, clock.now),
+        around=page_surroundings(plan, clock.now, workings),
         act=writer(store),
         token=token,
         hosts=web.names,

@@ -9,7 +9,7 @@ the whole would not. Which posts are sampled depends on their ids and on nothing
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -25,6 +25,8 @@ LEAST = 200
 LEAST_OF_A_GROUP = 5
 _ONE_SIDED_90 = 1.2816
 _MEMORY = 0.2
+_A_MINUTE = 60.0
+_MOST_STEPS = 5000
 ESTIMATED = "estimated"
 
 
@@ -44,6 +46,14 @@ class Load:
         self.waiting = 0
         self._monotonic = monotonic
         self._cost: float | None = None
+        self._judged: deque[tuple[float, int]] = deque(maxlen=_MOST_STEPS)
+
+    @property
+    def rate(self) -> float:
+        """Judgements a second over the last minute."""
+        since = self._monotonic() - _A_MINUTE
+        # A copy: another thread may ask while this one judges.
+        return sum(count for at, count in tuple(self._judged) if at >= since) / _A_MINUTE
 
     @property
     def room(self) -> int | None:
@@ -58,6 +68,7 @@ class Load:
             return []
         began = self._monotonic()
         judged = classifier.judge(mentions)
+        self._judged.append((began, len(mentions)))
         cost = (self._monotonic() - began) / len(mentions)
         # A handful says more about the call than about the classifier.
         if len(mentions) >= 32 or self._cost is None:

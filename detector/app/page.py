@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def page_surroundings(plan: Blueprint, now: Callable[[], datetime]) -> Surroundings:
-    """What `web.create_app` needs beside the database."""
+def page_surroundings(
+    plan: Blueprint, now: Callable[[], datetime], workings: Callable[[], Mapping[str, float]] = dict
+) -> Surroundings:
+    """What `web.create_app` needs beside the database.
+
+    Args:
+        workings: figures of a daemon in this process, for the metrics.
+    """
     from detector.web.ports import Surroundings
 
     return Surroundings(
@@ -34,6 +40,7 @@ def page_surroundings(plan: Blueprint, now: Callable[[], datetime]) -> Surroundi
         budget=plan.settings.watch.budget_of_a_service(len(plan.services)).per_month,
         zone=plan.settings.display.zone,
         zone_name=plan.settings.display.timezone,
+        workings=workings,
     )
 
 

@@ -113,7 +113,7 @@ class Watch:
         )
         async with (
             answers_beside(plan, store, connections.notifiers, self.clock.now) as answering,
-            page_beside(plan, store, self.clock, self.env, answering=answering),
+            page_beside(plan, store, self.clock, self.env, answering=answering, workings=self._daemon.workings),
         ):
             await self._daemon.run()
 

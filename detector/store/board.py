@@ -13,6 +13,7 @@ from detector.store.codec import POST_COLUMNS, maybe_time, post_of, to_text, to_
 from detector.store.reader import STALE_AFTER, Reader
 
 _POST = ", ".join(f"p.{name}" for name in POST_COLUMNS.split(", "))
+_LATEST = 2000
 # Who spoke: one person on one source; a post whose author is not known counts as a person.
 _WHO = "j.source || '/' || coalesce(p.author, p.id)"
 
@@ -36,6 +37,25 @@ class OfficialNow:
     description: str
     title: str | None = None
     posted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a monitoring system asks beyond the board.
+
+    Attributes:
+        judged: judgements ever recorded.
+        owed_since: since when the oldest message that is not sent has been owed; None if none is.
+        alive_at: when the daemon last brought a post of its own through every stage.
+        lags: by source the mean seconds from writing to reading, over the latest posts of all.
+        scores: by service how surprising its open alert is.
+    """
+
+    judged: int
+    owed_since: datetime | None
+    alive_at: datetime | None
+    lags: dict[str, float]
+    scores: dict[str, float]
 
 
 class Board:
@@ -188,6 +208,26 @@ class Board:
                 posted_at=None if stale else maybe_time(posted_at),
             )
         return found
+
+    def figures(self) -> Figures:
+        """For the metrics; quick whatever the size of the database."""
+        lags: dict[str, list[float]] = {}
+        for source, created_at, seen_at in self._all(
+            "SELECT source, created_at, seen_at FROM posts WHERE forgotten_at IS NULL ORDER BY seen_at DESC LIMIT ?",
+            _LATEST,
+        ):
+            lags.setdefault(source, []).append((to_time(seen_at) - to_time(created_at)).total_seconds())
+        since = self._all("SELECT min(created_at) FROM notifications WHERE sent_at IS NULL AND dead_at IS NULL")[0][0]
+        scores = self._all(
+            "SELECT service, max(json_extract(estimate, '$.score')) FROM alerts WHERE state = 'firing' GROUP BY service"
+        )
+        return Figures(
+            judged=int(self._all("SELECT coalesce(max(sequence), 0) FROM judgements")[0][0]),
+            owed_since=maybe_time(since),
+            alive_at=self.read.alive_at(),
+            lags={source: sum(each) / len(each) for source, each in lags.items()},
+            scores={service: float(score) for service, score in scores if isinstance(score, int | float)},
+        )
 
     def owed(self) -> tuple[int, int]:
         """How many messages wait to be sent, and how many were given up."""

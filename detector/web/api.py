@@ -130,7 +130,14 @@ class Api:
         def look() -> bytes:
             with self._desk.asking() as ask:
                 found = sources.sources(ask, self._desk.around, self._desk.around.now())
-                return metrics.exposition(snapshot.board, found, ask.owed(), self._live.streams)
+                return metrics.exposition(
+                    snapshot.board,
+                    found,
+                    ask.owed(),
+                    self._live.streams,
+                    figures=ask.figures(),
+                    workings=self._desk.around.workings(),
+                )
 
         return Response(await to_thread.run_sync(look), media_type=metrics.CONTENT_TYPE)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from detector.domain import parse_time
+from detector.store.board import Figures
 from detector.web.board import ORDER
 from detector.web.shapes import Board, SourceLook
 
@@ -25,11 +26,53 @@ class _Once(Collector):
         return self._made
 
 
-def exposition(board: Board, sources: Sequence[SourceLook], owed: tuple[int, int], streams: int) -> bytes:
+_WORKINGS = {
+    "queue_bytes": "Bytes of posts that wait for the pipeline or are in it",
+    "queue_waiting": "Sources that wait for their turn",
+    "judgements_per_second": "Judgements made in the last minute, a second",
+    "clock_jumps": "Steps of the system's clock of more than a minute",
+    "loop_errors": "How often a source, a page or a receiver broke and was started again",
+}
+
+
+def exposition(
+    board: Board,
+    sources: Sequence[SourceLook],
+    owed: tuple[int, int],
+    streams: int,
+    *,
+    figures: Figures,
+    workings: Mapping[str, float],
+) -> bytes:
     """All metrics of a moment."""
     registry = CollectorRegistry()
-    registry.register(_Once([*_services(board), *_sources(board, sources), *_rest(board, owed, streams)]))
+    made = [*_services(board), *_sources(board, sources), *_rest(board, owed, streams), *_figures(board, figures)]
+    made += [
+        GaugeMetricFamily(f"detector_{name}", words, value=workings[name])
+        for name, words in _WORKINGS.items()
+        if name in workings
+    ]
+    registry.register(_Once(made))
     return generate_latest(registry)
+
+
+def _figures(board: Board, figures: Figures) -> Iterator[Metric]:
+    now = parse_time(board["at"])
+    yield CounterMetricFamily("detector_judgements", "Judgements recorded", value=figures.judged)
+    waits = 0.0 if figures.owed_since is None else max((now - figures.owed_since).total_seconds(), 0.0)
+    yield GaugeMetricFamily("detector_outbox_age_seconds", "How long the oldest unsent message has waited", value=waits)
+    if figures.alive_at is not None:
+        age = max((now - figures.alive_at).total_seconds(), 0.0)
+        yield GaugeMetricFamily(
+            "detector_canary_age_seconds", "Since the daemon's own post last came through", value=age
+        )
+    lag = GaugeMetricFamily("detector_source_lag_seconds", "From writing to reading, latest posts", labels=["source"])
+    for source, seconds in sorted(figures.lags.items()):
+        lag.add_metric([source], seconds)
+    score = GaugeMetricFamily("detector_score", "How surprising the open alert of a service is", labels=["service"])
+    for row in board["services"]:
+        score.add_metric([row["slug"]], figures.scores.get(row["slug"], 0.0))
+    yield from (lag, score)
 
 
 def _services(board: Board) -> Iterator[Metric]:

@@ -89,6 +89,8 @@ class Surroundings:
         budget: false alarms a month that chance may raise for one service.
         zone: in which times are shown to people; programs are told UTC.
         zone_name: its name, as browsers know it too.
+        workings: figures of the daemon that serves the page, for the metrics: `queue_bytes`, `queue_waiting`,
+            `judgements_per_second`, `clock_jumps`, `loop_errors`; none where no daemon does.
     """
 
     services: tuple[Service, ...]
@@ -99,3 +101,4 @@ class Surroundings:
     budget: float | None = None
     zone: tzinfo = UTC
     zone_name: str = "UTC"
+    workings: Callable[[], Mapping[str, float]] = dict
