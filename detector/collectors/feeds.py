@@ -42,6 +42,9 @@ _REDDIT_TAIL = re.compile(r"\s*submitted by\s+/?u/\S+(?:\s+to\s+r/\S+)?[\s\[\]a-
 _HNRSS_NOISE = re.compile(r"(?:Article URL: \S+\s*)?Comments URL: \S+\s*(?:Points: \d+\s*)?(?:# Comments: \d+)?\s*\Z")
 
 
+_LONG = 10
+
+
 class FeedCollector:
     """Polls one or more feeds that make up one source.
 
@@ -98,7 +101,7 @@ class FeedCollector:
         for url in self._urls:
             memory = feeds[url]
             try:
-                posts += await self._read(url, memory, rejected, now)
+                posts += await self._read(url, memory, rejected, gaps, now)
             except TransportError as error:
                 failures.append(error)
                 since = memory.ok_at or now
@@ -128,7 +131,9 @@ class FeedCollector:
     async def aclose(self) -> None:
         """Nothing of its own to release: session and worker belong to the application."""
 
-    async def _read(self, url: str, memory: FeedMemory, rejected: dict[str, int], now: datetime) -> list[Post]:
+    async def _read(
+        self, url: str, memory: FeedMemory, rejected: dict[str, int], gaps: list[Coverage], now: datetime
+    ) -> list[Post]:
         """The feed's new entries; `memory` moves on only after the feed was read to its end."""
         answer = await self._context.session.get(
             url,
@@ -155,6 +160,7 @@ class FeedCollector:
                     posts.append(made)
                 else:
                     rejected[made] = rejected.get(made, 0) + 1
+            gaps += self._turned_over(memory, feed.entries, len(fresh))
             if feed.skipped:
                 rejected["beyond 2000 entries"] = rejected.get("beyond 2000 entries", 0) + feed.skipped
             memory.seen = remember(memory.seen, fresh, len(feed.entries))
@@ -163,6 +169,19 @@ class FeedCollector:
             return posts
         memory.etag, memory.modified = answer.validators.etag, answer.validators.last_modified
         return []
+
+    def _turned_over(self, memory: FeedMemory, entries: Sequence[FeedEntry], fresh: int) -> list[Coverage]:
+        """A feed that shows nothing we knew, and nothing as old as our last look, has lost entries in between."""
+        dates = [entry.published for entry in entries if entry.published is not None]
+        # A short feed may have let its few old entries go.
+        long = len(entries) >= _LONG and len(dates) == len(entries)
+        if not memory.seen or memory.ok_at is None or fresh < len(entries) or not long:
+            return []
+        oldest = datetime.fromtimestamp(min(max(min(dates), 0.0), 4_102_444_800.0), UTC)
+        if oldest <= memory.ok_at:
+            return []
+        note = f"{len(entries)} entries did not reach back to the last one known; poll more often"
+        return [Coverage(source=self._source, from_at=memory.ok_at, to_at=oldest, state=CoverageState.GAP, note=note)]
 
     def _mark(self, entry: FeedEntry) -> str:
         return fingerprint(

@@ -234,6 +234,38 @@ def test_one_dead_feed_of_a_group_is_a_gap_and_the_others_are_read() -> None:
     assert (gap.state, gap.from_at, gap.to_at) == (CoverageState.FAILING, NOW, NOW + timedelta(minutes=5))
 
 
+def test_a_feed_that_turned_over_between_two_looks_is_a_gap() -> None:
+    """It shows its newest twenty only: what fell out unread is a span, not silence; an overlap is none."""
+
+    def shown(first: int, count: int) -> Reply:
+        return Reply(
+            rss(
+                *(
+                    item(f"n{n}", guid=f"g{n}", at=f"Mon, 02 Mar 2026 12:{n:02}:00 GMT")
+                    for n in range(first, first + count)
+                )
+            )
+        )
+
+    def later(minutes: int) -> datetime:
+        return NOW + timedelta(minutes=minutes)
+
+    with Loopback({"/feed": shown(0, 20)}) as server:
+        url = f"{server.url}/feed"
+        first = poll(url, now=later(20))
+        server.routes["/feed"] = shown(19, 20)
+        second = poll(url, first.cursor, now=later(39))
+        server.routes["/feed"] = shown(41, 18)
+        third = poll(url, second.cursor, now=later(59))
+        server.routes["/feed"] = shown(59, 1)
+        fourth = poll(url, third.cursor, now=later(60))
+
+    assert (first.gaps, second.gaps, fourth.gaps) == ((), (), ())
+    (gap,) = third.gaps
+    assert (gap.state, gap.from_at, gap.to_at) == (CoverageState.GAP, later(39), later(41))
+    assert len(third.posts) == 18
+
+
 def test_a_failed_parse_is_tried_again() -> None:
     """An HTML page in between does not make the cursor believe it has read the feed."""
     with Loopback({"/feed": Reply("<!doctype html>")}) as server:
