@@ -50,12 +50,14 @@ class Beat(msgspec.Struct, frozen=True):
     """Progress of one task since its last beat.
 
     Attributes:
-        lines: lines of an archive read, or rows weighed.
+        lines: lines of an archive read.
         size: bytes of the archive as stored.
+        rows: judged mentions weighed.
     """
 
     lines: int = 0
     size: int = 0
+    rows: int = 0
 
 
 Report = Callable[[Beat], None]
@@ -90,10 +92,11 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a `Part`: its segments, in order."""
+    """What became of a `Part`: its segments, in order; the first `kept` of them an earlier run had left."""
 
     part: int
     segments: tuple[Segment, ...]
+    kept: int = 0
 
 
 class Weighed(msgspec.Struct, frozen=True, kw_only=True):

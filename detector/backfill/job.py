@@ -8,7 +8,7 @@ done again, and nothing changes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from zlib import crc32
@@ -23,7 +23,7 @@ def bucket_of(service: str, buckets: int = BUCKETS) -> int:
     """The bucket that owns a service: the same on every machine and in every version of Python.
 
     >>> bucket_of("slack"), bucket_of("slack") == bucket_of("slack")
-    (56, True)
+    (26, True)
     """
     return crc32(service.encode()) % buckets
 
@@ -51,13 +51,13 @@ class Bucket:
     """The services whose hash is `number`, with everything that was said about them.
 
     Attributes:
-        segments: files of judged rows, of all parts.
+        segments: files of judged rows, of all parts, each with the place of its archive among the job's files.
         dropped: file of the places of repeated posts, which are not counted again; None if there are none.
         until: when the archive ends, for all buckets alike.
     """
 
     number: int
-    segments: tuple[Path, ...]
+    segments: tuple[tuple[Path, int], ...]
     dropped: Path | None
     until: datetime
 
@@ -79,7 +79,7 @@ class Job:
         detector: name among the registered detectors.
         cached: folders with earlier judgements by the same classifier, looked up before judging anew.
         segment_bytes: decompressed bytes of an archive after which its rows are written out and counted as done.
-        spare: where rows go when their folder takes no more.
+        batch: rows weighed at a time; changes nothing.
     """
 
     folder: Path
@@ -90,16 +90,16 @@ class Job:
     prior: float
     budget: Budget
     detector: str = "scan"
-    window: Window = Window()
+    window: Window = field(default_factory=Window)
     author_key: bytes = b""
     buckets: int = BUCKETS
     cached: tuple[Path, ...] = ()
     segment_bytes: int = 64 << 20
+    batch: int = 4000
 
-    @property
-    def spare(self) -> Path:
-        """Where judged rows go when the cache has no room."""
-        return self.folder / "rows"
+    def spare(self, file: int) -> Path:
+        """Where judged rows of a file go when the cache has no room."""
+        return self.folder / "rows" / f"{file:04}"
 
 
 def parts(files: Sequence[Path], rows: Sequence[Path], stripes: Sequence[int]) -> list[Part]:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from time import perf_counter
+from typing import TypeVar
 
 from detector.backfill.timeline import Timeline
 from detector.domain import Alert, Post
 from detector.pipeline import Pipeline
 
 BATCH = 4000
+Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
@@ -39,7 +41,7 @@ class Replayed:
     timeline: Timeline = field(default_factory=Timeline)
 
 
-def batches(posts: Iterable[Post], size: int) -> Iterator[list[Post]]:
+def batches(posts: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Cut a stream into lists of `size`.
 
     >>> [len(batch) for batch in batches([], 3)]

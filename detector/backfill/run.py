@@ -61,14 +61,33 @@ def backfill(
         record=IncidentRecord(incidents),
     )
     slugs = [service.slug for service in services]
-    known = [outage for outage in outages(incidents) if outage.service in slugs]
-    timeline = Timeline((each.service, each.posted_at - BEFORE, each.posted_at + AFTER) for each in known)
+    timeline = timeline_for(incidents, slugs)
     replayed = replay(posts, pipeline, batch=batch, progress=progress, timeline=timeline)
+    return compared(replayed, slugs, incidents, began=began, bad_lines=bad_lines(), assumptions=assumptions())
+
+
+def timeline_for(incidents: Sequence[Incident], slugs: Sequence[str]) -> Timeline:
+    """A timeline that will remember what surrounds the outages of the record."""
+    known = [outage for outage in outages(incidents) if outage.service in slugs]
+    return Timeline((each.service, each.posted_at - BEFORE, each.posted_at + AFTER) for each in known)
+
+
+def compared(
+    replayed: Replayed,
+    slugs: Sequence[str],
+    incidents: Sequence[Incident],
+    *,
+    began: float,
+    bad_lines: dict[str, int],
+    assumptions: list[str],
+) -> Backfilled:
+    """What was replayed beside the official record; `began` is of `time.perf_counter`."""
+    known = [outage for outage in outages(incidents) if outage.service in slugs]
     alerts = sorted_alerts(replayed.alerts.values())
     record = eligible(known, replayed, slugs)
     pairings = pair(alerts, record)
     scoreboard = summary(
-        replayed, alerts, pairings, record, services=slugs, bad_lines=bad_lines(), assumptions=assumptions()
+        replayed, alerts, pairings, record, services=slugs, bad_lines=bad_lines, assumptions=assumptions
     )
     scoreboard["seconds"]["total"] = round(perf_counter() - began, 3)
     return Backfilled(alerts=alerts, pairings=pairings, outages=record, scoreboard=scoreboard, replayed=replayed)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from detector.domain import Budget, Incident, Service
-    from detector.protocols import Classifier
 
 
 @click.command()
@@ -24,10 +24,27 @@ if TYPE_CHECKING:
 @click.option("--budget", "budget_text", metavar="N/PERIOD", help="False alarms per service, as 1/year (the default).")
 @click.option("--fleet-budget", metavar="N/PERIOD", help="False alarms over all watched services together.")
 @click.option("--judge", metavar="NAME", help="Classifier by name or folder; `truth` takes the archive's own labels.")
-@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--since", metavar="TIME", help="Only posts seen from then on (2024-05-01, or with a time).")
+@click.option("--until", metavar="TIME", help="Only posts seen before then.")
+@click.option("--sample", type=click.FloatRange(0, 1, min_open=True), default=1.0, help="Take this share of the posts.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "single", "local", "ray"]),
+    default="auto",
+    show_default=True,
+    help="One process, one a core, or Ray; all give the same bytes.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes of the engine; default: one a core.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run into the same --out.")
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of judged posts, so that nothing is judged twice; default: .judged beside --out.",
+)
+@click.option("--no-cache", is_flag=True, help="Keep no judged posts.")
 @click.option("--batch", type=click.IntRange(1), default=4000, show_default=True, help="Posts a step; changes nothing.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@click.option("--progress/--quiet", default=None, help="Progress on stderr; default: on a terminal.")
 def command(
     archives: tuple[Path, ...],
     incidents: tuple[Path, ...],
@@ -35,60 +52,98 @@ def command(
     budget_text: str | None,
     fleet_budget: str | None,
     judge: str | None,
+    since: str | None,
+    until: str | None,
+    sample: float,
     engine: str,
+    workers: int | None,
+    resume: bool,
+    cache: Path | None,
+    no_cache: bool,
     batch: int,
     out: Path,
-    quiet: bool,
+    progress: bool | None,
 ) -> None:
     """Replay ARCHIVE files and say what would have been alerted, when, and whether it was early.
 
     Writes report.html, its pictures, alerts.jsonl, pairings.jsonl and summary.json to --out and a Markdown report
-    to stdout.
+    to stdout. Judged posts are kept: another budget or other services over the same archive are replayed from them.
     """
+    from detector.backfill import archives as whole
+    from detector.backfill.engines import engine as named
+    from detector.backfill.job import Job
     from detector.backfill.lines import write_out
+    from detector.backfill.progress import on_stderr
     from detector.backfill.report import markdown
     from detector.backfill.report_html import write_report
-    from detector.backfill.run import backfill
-    from detector.collectors.archive import load_posts
-    from detector.collectors.archive_counters import ReadCounters
-    from detector.config.own import known_services
-    from detector.errors import UsageError
+    from detector.backfill.truth import load_judge
+    from detector.collectors.archive_reader import Window
+    from detector.config.catalogue import load_catalogue
     from detector.match.matcher import NameMatcher
-    from detector.registry import load
 
-    if engine == "ray":
-        raise UsageError("--engine ray is not part of this version; use --engine local")
-    catalogue = known_services().services
+    catalogue = load_catalogue()
     matcher = NameMatcher(catalogue)
     services = _chosen(catalogue, wanted, matcher.resolve)
     budget, said = _budget(budget_text, fleet_budget, len(services))
     record = _incidents(incidents, matcher.resolve)
-    classifier = _classifier(judge)
-    counters = ReadCounters()
-    progress = _progress(quiet)
-    done = backfill(
-        load_posts(archives, counters=counters),
-        services=services,
-        matcher=matcher,
-        classifier=classifier,
-        make_detector=load("detectors", "scan"),
+    notes: list[str] = []
+    classifier = load_judge(judge, notes)
+    for note in notes:
+        _warn(note)
+    job = Job(
+        folder=out / ".work",
+        catalogue=catalogue,
+        services=tuple(service.slug for service in services),
+        judge=judge,
+        judged_by=classifier.name,
+        prior=classifier.prior,
         budget=budget,
-        incidents=record,
+        window=Window(since=_time("--since", since), until=_time("--until", until), sample=sample),
         batch=batch,
-        bad_lines=lambda: dict(counters.bad),
-        assumptions=lambda: counters.assumptions,
-        progress=progress,
     )
-    if progress is not None:
+    runner = named(engine, workers=workers, size=sum(path.stat().st_size for path in archives if path.is_file()))
+    try:
+        planned = whole.plan(
+            job,
+            archives,
+            workers=runner.workers,
+            cache=None if no_cache else cache or out.absolute().parent / ".judged",
+            resume=resume,
+        )
+        for note in planned.notes:
+            _warn(note)
+        shown = None if progress is False else on_stderr(planned.size, wanted=progress is True)
+        done, heard = whole.backfill_archives(planned, runner, incidents=record, report=shown, say=_warn)
+    finally:
+        runner.close()
+    if shown is not None and sys.stderr.isatty():
         click.echo("", err=True)
     write_out(out, done.alerts, done.pairings, done.scoreboard)
-    for line in counters.report():
+    for line in heard.counters.report():
         click.echo(line, err=True)
+    if heard.kept or heard.known:
+        click.echo(f"{heard.kept + heard.known:,} mentions had been judged before", err=True)
     title = ", ".join(path.name for path in archives)
     names = {service.slug: service.name for service in catalogue}
     write_report(out, done, title=title, budget=said, names=names)
     click.echo(markdown(done.alerts, done.pairings, done.scoreboard, title=title, budget=said), nl=False)
     click.echo(f"wrote report.html, pictures/, alerts.jsonl, pairings.jsonl and summary.json to {out}", err=True)
+
+
+def _warn(words: str) -> None:
+    click.echo(f"warning: {words}", err=True)
+
+
+def _time(option: str, text: str | None) -> datetime | None:
+    from detector.domain import parse_time
+    from detector.errors import UsageError
+
+    if text is None:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r}: write a date or a time, as 2024-05-01 or 2024-05-01T12:00Z") from error
 
 
 def _chosen(
@@ -140,30 +195,3 @@ def _incidents(paths: tuple[Path, ...], resolve: Callable[[str], str | None]) ->
     for line in counters.report():
         click.echo(line, err=True)
     return found
-
-
-def _classifier(judge: str | None) -> Classifier:
-    from detector.backfill.truth import TruthClassifier
-    from detector.classify.load import load_classifier
-
-    if judge == "truth":
-        return TruthClassifier()
-    notes: list[str] = []
-    classifier = load_classifier(judge, notes=notes)
-    for note in notes:
-        click.echo(f"warning: {note}", err=True)
-    return classifier
-
-
-def _progress(quiet: bool) -> Callable[[int, datetime], None] | None:
-    """A line on stderr that is rewritten in a terminal; silent where nobody watches."""
-    if quiet or not sys.stderr.isatty():
-        return None
-    done = 0
-
-    def show(posts: int, now: datetime) -> None:
-        nonlocal done
-        done += posts
-        click.echo(f"\r{done:>12,} posts, up to {now:%Y-%m-%d %H:%M}", nl=False, err=True)
-
-    return show

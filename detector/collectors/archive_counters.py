@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 MAX_EXAMPLES = 5
+_PLACE = re.compile(r"(.*?):(\d+): ")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,6 +78,25 @@ class ReadCounters:
         if len(kept) < MAX_EXAMPLES:
             kept.append(f"{where}:{line}: {kind}{': ' + why if why and why != kind else ''}")
 
+    def take(self) -> dict[str, Any]:
+        """Everything counted so far as plain values; counting begins anew."""
+        taken = {each.name: getattr(self, each.name) for each in fields(self)}
+        for each in fields(ReadCounters()):
+            setattr(self, each.name, getattr(ReadCounters(), each.name))
+        return taken
+
+    def merge(self, other: Mapping[str, Any]) -> None:
+        """Add what another one took; of the examples those of the first lines stay, in whatever order it is called."""
+        for name, value in other.items():
+            if name == "examples":
+                for kind, examples in value.items():
+                    known = {*self.examples.get(kind, ()), *examples}
+                    self.examples[kind] = sorted(known, key=_line_of)[:MAX_EXAMPLES]
+            elif isinstance(value, Mapping):
+                getattr(self, name).update(value)
+            else:
+                setattr(self, name, getattr(self, name) + value)
+
     def report(self) -> list[str]:
         """Lines for a person: how many of each kind were bad or left out, and where the first ones are."""
         said = []
@@ -82,3 +105,13 @@ class ReadCounters:
             said += [f"  {example}" for example in self.examples.get(kind, ())]
         said += [f"{count:,} lines left out: {kind}" for kind, count in sorted(self.skipped.items())]
         return said
+
+
+def _line_of(example: str) -> tuple[str, int, str]:
+    """File and line of an example, to sort by.
+
+    >>> sorted(["b.csv:2: x", "a.csv:10: x", "a.csv:9: x"], key=_line_of)
+    ['a.csv:9: x', 'a.csv:10: x', 'b.csv:2: x']
+    """
+    found = _PLACE.match(example)
+    return (found[1], int(found[2]), example) if found else (example, 0, example)

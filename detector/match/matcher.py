@@ -129,6 +129,10 @@ class NameMatcher:
         """
         return self._directory.resolve(hint)
 
+    def home(self, source: str) -> str | None:
+        """The slug of the service that a source is about ("reddit:r/ClaudeAI"), or None."""
+        return self._directory.home(source)
+
     def patterns(self, slugs: Collection[str]) -> list[str]:
         """The folded names, each behind a space, one of which a text must hold to name one of these services."""
         return [
