@@ -38,7 +38,7 @@ def command(
     from detector.web import create_app, make_server
 
     plan = load_blueprint(config_path)
-    configure(plan.settings.logging.level, plan.settings.logging.format)
+    configure(plan.settings.logging.level, plan.settings.logging.format, path=plan.settings.logging.file)
     host = host or plan.settings.web.host
     token = access(host, os.environ.get(TOKEN, ""))
     path = db_path or plan.settings.store.path

@@ -30,7 +30,7 @@ def command(config_path: Path | None, db_path: Path | None, seconds: float | Non
 
     config_path = config_path or default_path()
     plan = load_blueprint(config_path)
-    configure(plan.settings.logging.level, plan.settings.logging.format)
+    configure(plan.settings.logging.level, plan.settings.logging.format, path=plan.settings.logging.file)
     path = db_path or plan.settings.store.path
     if recover:
         watch.recover(path, SystemClock())

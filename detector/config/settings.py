@@ -131,10 +131,15 @@ class StoreFile(_Strict):
 
 
 class Logging(_Strict):
-    """`[logging]`: one event a line on stderr."""
+    """`[logging]`: one event a line, on stderr or in a file; a relative path starts at the settings file.
+
+    Attributes:
+        file: taken up anew when it was moved away, so that any rotation works; None is stderr.
+    """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["human", "json"] = "human"
+    file: Path | None = None
 
 
 class Display(_Strict):
@@ -242,10 +247,12 @@ def load_settings(path: Path | None, env: Mapping[str, str], *, slugs: Iterable[
     for at, what in said:
         logger.warning("%s:%d: %s: %s", path, line_of(locate(text), at), ".".join(map(str, at)), what)
     store = settings.store.model_copy(update={"path": path.parent / settings.store.path})
-    watch = settings.watch
+    watch, logs = settings.watch, settings.logging
     if watch.catalogue is not None:
         watch = watch.model_copy(update={"catalogue": path.parent / watch.catalogue})
-    return settings.model_copy(update={"store": store, "watch": watch})
+    if logs.file is not None:
+        logs = logs.model_copy(update={"file": path.parent / logs.file})
+    return settings.model_copy(update={"store": store, "watch": watch, "logging": logs})
 
 
 def _read(path: Path) -> str:
