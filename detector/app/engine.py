@@ -10,7 +10,7 @@ from itertools import groupby
 
 from detector.alerting.policy import Context, Receiver
 from detector.app.canary import Canary, CanaryError
-from detector.app.load import Load, Sample, estimates, sample
+from detector.app.load import Load, Sample, estimates, reckon, sample
 from detector.app.telling import Telling
 from detector.domain import Change, Coverage, CoverageState, Judgement, Mention, Notification, Post, StatusReading
 from detector.errors import StoreError
@@ -252,7 +252,13 @@ class Engine:
         estimated = tuple(left.left_posts) if left else ()
         done = tuple(post for post in posts if post not in set(estimated)) if estimated else posts
         if estimated:
-            logger.warning("load: %d posts judged, %d estimated and left for later", len(done), len(estimated))
+            told = reckon(left, judgements) if left else None
+            logger.warning(
+                "load: %d posts judged, %d estimated and left for later; about %.0f mentions speak of a failure "
+                "(%.0f to %.0f)",
+                *(len(done), len(estimated)),
+                *((told.total, told.low, told.high) if told else (0.0, 0.0, 0.0)),
+            )
         return self._record(
             Step(now=now, source=source, posts=done, judgements=tuple(judgements), changes=changes, estimated=estimated)
         )

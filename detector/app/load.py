@@ -24,6 +24,7 @@ Stratum = tuple[str, str, str, bool]
 LEAST = 200
 LEAST_OF_A_GROUP = 5
 _ONE_SIDED_90 = 1.2816
+_TWO_SIDED_95 = 1.96
 _MEMORY = 0.2
 _A_MINUTE = 60.0
 _MOST_STEPS = 5000
@@ -145,6 +146,42 @@ def estimates(taken: Sample, judged: Sequence[Judgement]) -> list[Judgement]:
         for mention, stratum in taken.left
         if (p := levels[stratum]) is not None
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reckoning:
+    """How many of a step's mentions speak of a present failure, as a sample has it: a sum of probabilities.
+
+    Attributes:
+        low, high: the ends of the 95 % interval.
+    """
+
+    total: float
+    low: float
+    high: float
+
+
+def reckon(taken: Sample, judged: Sequence[Judgement]) -> Reckoning:
+    """Judged ones counted, the others by their group, each group's doubt added up.
+
+    A group in which all judged ones agree is not certain for that: one in so many and two could still differ.
+    """
+    found: dict[Stratum, list[float]] = {}
+    for judgement in judged:
+        mention = judgement.mention
+        found.setdefault(taken.groups[mention.post.key, mention.service], []).append(judgement.p.now)
+    total = sum(map(sum, found.values()))
+    doubt = 0.0
+    everybody = [now for each in found.values() for now in each]
+    for stratum, left in Counter(stratum for _, stratum in taken.left).items():
+        values = found.get(stratum) or everybody or [0.5]
+        count = len(values)
+        mean = sum(values) / count
+        least = 1 / (count + 2)
+        spread = max(sum((now - mean) ** 2 for now in values) / max(count - 1, 1), least * (1 - least) / count)
+        total += left * mean
+        doubt += (_TWO_SIDED_95 * (1 + 1.2 / count)) ** 2 * left * left * spread * (1 / count + 1 / left)
+    return Reckoning(total=total, low=max(total - sqrt(doubt), 0.0), high=total + sqrt(doubt))
 
 
 def _stratum(mention: Mention, lexical: Judgement) -> Stratum:
