@@ -8,24 +8,28 @@ down, is Verizon too?") is a bystander.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import log
+from math import inf, log
 
 from detector.alerting.evidence import Gallery
 from detector.alerting.kin import Loudness, kinship
-from detector.domain import Service, to_minutes
+from detector.domain import Alert, Level, Service, to_minutes
 
-PRIOR = log(0.15 / 0.85)  # that a failure is the host's, before anything is known
+PRIOR = log(0.25 / 0.75)  # that a failure is the host's, before anything is known
 NAMED_PRIOR = log(0.1 / 0.9)  # the same of an infrastructure that people name
 DOUBT = log(0.1 / 0.9)  # a suspicion is dropped below these odds
+HOST_ALONE = 1.5  # what is said of a host itself argues no more than this: it may be blamed for what is not its fault
 NAMED_LEAST, NAMED_SHARE = 2, 0.1  # of a service's people name the infrastructure
 INFRASTRUCTURE = frozenset({"cloud", "cdn", "dns"})
 
-BYSTANDER_LEAST = 2  # people who name both
 BYSTANDER_SHARE, RIVAL_SHARE = 0.25, 0.12  # of a bystander's people name both; of a rival of the same kind, fewer do
 BYSTANDER_TIMES = 3.0  # as many people speak of the one that fails
+RIVAL_TIMES = 10.0  # so many more of a rival stand for one who names both
+
+FAILING_SHARE = 0.03  # the same where it fails itself
+NAMED_WITHIN = timedelta(minutes=10)
 
 LEAD = timedelta(minutes=2)  # relations may have grown loud before the service itself
 LATELY = timedelta(minutes=60)  # people of the last hour are not "usual"
@@ -79,6 +83,10 @@ class Hosting:
         """
         return host is not None and host in self.above(service)
 
+    def between(self, service: str, host: str) -> list[str]:
+        """What a service runs on that itself runs on `host`."""
+        return [nearer for nearer in self.above(service) if self.runs_on(nearer, host)]
+
     def carries(self, service: str) -> bool:
         """Whether others run on it, or are likely to."""
         return service in self.below or self.category.get(service) in INFRASTRUCTURE
@@ -102,26 +110,29 @@ class Causes:
         self.loudness = loudness
 
     def of(
-        self, service: str, onset: datetime, at: datetime, *, failing: Mapping[str, bool], known: str | None = None
+        self, service: str, onset: datetime, at: datetime, *, standing: Mapping[str, Alert], known: str | None = None
     ) -> Cause:
         """What explains `service`, in trouble since `onset`, as known `at`.
 
         Args:
-            failing: services with an open alert; True where it is more than a watch and not explained by another's.
+            standing: the open alerts, by service.
             known: what explained it before, kept unless it has become unlikely.
         """
-        beside = self._beside(service, onset, failing)
+        failing = {slug for slug, alert in standing.items() if alert.level is not Level.WATCH}
+        beside = self._beside(service, onset, standing)
         if beside is not None:
             return Cause(beside, bystander=True)
-        sure = self.hosting.cause(service, lambda slug: failing.get(slug, False))
-        odds: dict[str, float] = {}
-        for host in self.hosting.above(service):
-            odds[host] = PRIOR + self._kinship(service, host, onset, at)
-        for host in self._named(service, onset):
+        sure = self.hosting.cause(service, failing.__contains__)
+        named = self._named(service, onset, at, failing)
+        odds = {
+            host: PRIOR + self._kinship(service, host, onset, at, named=host in named)
+            for host in self.hosting.above(service)
+        }
+        for host in named:
             if host not in odds:
-                odds[host] = NAMED_PRIOR + self._kinship(service, host, onset, at)
+                odds[host] = NAMED_PRIOR + self._kinship(service, host, onset, at, named=True)
         if sure is not None:
-            rivals = [host for host in odds if failing.get(host, False)]
+            rivals = [host for host in odds if host in failing]
             return Cause(max(rivals, key=lambda host: (odds[host], host == sure)))
         best = max(odds, key=lambda host: odds[host], default=None)
         if best is not None and odds[best] > 0.0:
@@ -130,56 +141,72 @@ class Causes:
             return Cause(known)
         return Cause()
 
-    def _kinship(self, service: str, host: str, onset: datetime, at: datetime) -> float:
-        others = [slug for slug in self.hosting.below.get(host, ()) if slug not in (service, host)]
-        others = [slug for slug in others if not self.hosting.runs_on(service, slug)]
-        return kinship([self._told(slug, onset, at) for slug in others], self._told(host, onset, at))
+    def _kinship(self, service: str, host: str, onset: datetime, at: datetime, *, named: bool) -> float:
+        nearer = {service, *self.hosting.between(service, host)}
+        others = [
+            slug for slug in self.hosting.below.get(host, ()) if nearer.isdisjoint((slug, *self.hosting.above(slug)))
+        ]
+        own = self._told(host, onset, at, besides=None if named else service)
+        return kinship([self._told(slug, onset, at) for slug in others], own, most=inf if named else HOST_ALONE)
 
-    def _told(self, service: str, onset: datetime, at: datetime) -> tuple[int, float]:
-        """People since shortly before the onset, and how many are usual in that time."""
+    def _told(self, service: str, onset: datetime, at: datetime, besides: str | None = None) -> tuple[int, float]:
+        """People since shortly before the onset who do not name `besides`, and how many are usual in that time."""
         since = onset - LEAD
         gallery = self.galleries.get(service)
         people = lately = 0
         if gallery is not None:
-            people, lately = gallery.people(since), gallery.people(at - LATELY)
+            people, lately = len(gallery.split(since, besides or "")[0]), gallery.people(at - LATELY)
         minutes = max((at - since) / timedelta(minutes=1), 0.5)
         return people, self.loudness.usual(service, to_minutes(at), minutes, lately)
 
-    def _named(self, service: str, onset: datetime) -> list[str]:
-        """Infrastructure that a service's people name, though the catalogue does not tie them."""
-        gallery = self.galleries.get(service)
-        if gallery is None or self.hosting.carries(service):
-            return []
-        count, beside = gallery.named_with(onset)
-        return sorted(
-            other
-            for other, together in beside.items()
-            if together >= max(NAMED_LEAST, NAMED_SHARE * count)
-            and self.hosting.carries(other)
-            and not self.hosting.runs_on(other, service)
-        )
+    def _named(self, service: str, onset: datetime, at: datetime, failing: Collection[str]) -> list[str]:
+        """What carries others and is named by a service's own people, tied to it or not.
 
-    def _beside(self, service: str, onset: datetime, failing: Mapping[str, bool]) -> str | None:
+        Of one that fails itself a few who name it are enough; any other may be blamed out of habit.
+        """
+        gallery = self.galleries.get(service)
+        if gallery is None or (self.hosting.carries(service) and not self.hosting.above(service)):
+            return []
+        found: set[str] = set()
+        for since, among in ((at - NAMED_WITHIN, None), (onset - LEAD, failing)):
+            count, beside = gallery.named_since(since)
+            least = max(NAMED_LEAST, NAMED_SHARE * count) if among is None else max(1.0, FAILING_SHARE * count)
+            for other, together in beside.items():
+                if together >= least and (among is None or other in among) and self.hosting.carries(other):
+                    found.add(other)
+        return sorted(other for other in found if not self.hosting.runs_on(other, service))
+
+    def _beside(self, service: str, onset: datetime, standing: Mapping[str, Alert]) -> str | None:
         """A failing service named in many posts about this one, of which far more is said: this one is a bystander.
 
-        When AT&T failed, people wrote "is Verizon down as well?"; Verizon was not.
+        When AT&T failed, people wrote "is Verizon down as well?"; Verizon was not. What a failing service explains
+        speaks for it.
         """
+        explained: dict[str, list[str]] = {}
+        for slug, alert in standing.items():
+            explained.setdefault(alert.cause or slug, []).append(slug)
         found: tuple[int, str] | None = None
-        mine = self.galleries.get(service) or Gallery()
-        for other in sorted(failing):
-            if other == service or self.hosting.runs_on(service, other) or self.hosting.runs_on(other, service):
+        mine = self.galleries.get(service, Gallery())
+        for other in sorted(explained):
+            if service == other or self.hosting.runs_on(service, other) or self.hosting.runs_on(other, service):
                 continue
-            theirs = self.galleries.get(other) or Gallery()
-            since = max(onset - LEAD, theirs.reaches_back_to or onset - LEAD)
-            alone, together = mine.split(since, other)
-            said, both = theirs.split(since, service)
-            named = len(together | both)
+            members = dict.fromkeys((other, *explained[other]))
+            family = {slug: self.galleries[slug] for slug in members if slug in self.galleries and slug != service}
+            since = max([onset - LEAD, *(one.reaches_back_to or onset - LEAD for one in family.values())])
+            alone, both = mine.split(since, *family)
+            said: set[str] = set()
+            for gallery in family.values():
+                only, named = gallery.split(since, service)
+                said, both = said | only, both | named
             rivals = self.hosting.category.get(service) == self.hosting.category.get(other) != "other"
             share = RIVAL_SHARE if rivals else BYSTANDER_SHARE
+            beside = len(both)
+            if rivals and len(said) >= RIVAL_TIMES * len(alone):
+                beside += 1
             if (
-                named >= max(BYSTANDER_LEAST, share * (named + len(alone)))
-                and len(said) >= max(BYSTANDER_TIMES * len(alone), named)
-                and (found is None or named > found[0])
+                beside >= max(1.0, share * (beside + len(alone)))
+                and len(said) >= max(BYSTANDER_TIMES * len(alone), beside)
+                and (found is None or beside > found[0])
             ):
-                found = (named, other)
+                found = (beside, other)
         return None if found is None else found[1]

@@ -55,9 +55,8 @@ class Gallery:
                 chosen.append(shown)
         return tuple(chosen[:SHOWN])
 
-    def named_with(self, onset: datetime) -> tuple[int, dict[str, int]]:
-        """How many people posted since shortly before the onset, and how many of them name each other service."""
-        since = onset - timedelta(minutes=2)
+    def named_since(self, since: datetime) -> tuple[int, dict[str, int]]:
+        """How many people posted since then, and how many of them name each other service."""
         people: set[str] = set()
         beside: dict[str, set[str]] = {}
         for author, shown, others in self.kept:
@@ -72,13 +71,13 @@ class Gallery:
         """How many different people posted since then."""
         return len({_who(author, shown) for author, shown, _ in self.kept if shown.at >= since})
 
-    def split(self, since: datetime, other: str) -> tuple[set[str], set[str]]:
-        """Who posted since then without naming `other`, and who did name it."""
+    def split(self, since: datetime, *others: str) -> tuple[set[str], set[str]]:
+        """Who posted since then without naming one of `others`, and who did name one."""
         alone: set[str] = set()
         together: set[str] = set()
-        for author, shown, others in self.kept:
+        for author, shown, named in self.kept:
             if shown.at >= since:
-                (together if other in others else alone).add(_who(author, shown))
+                (alone if set(others).isdisjoint(named) else together).add(_who(author, shown))
         return alone - together, together
 
     @property

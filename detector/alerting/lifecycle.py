@@ -145,17 +145,12 @@ class Lifecycle:
         self.closed[service] = alert
         return [Change(alert=alert, reason=Reason.RESOLVED, at=at)]
 
-    def _failing(self, service: str) -> bool:
-        alert = self.open.get(service)
-        return alert is not None and alert.level is not Level.WATCH
-
     def _cause(self, service: str, onset: datetime, at: datetime, known: str | None) -> Cause:
-        failing = {slug: self._failing(slug) for slug in self.open}
-        # A host that failed and is well again still explains what it took down.
-        if known is not None and known not in failing and self.hosting.runs_on(service, known) and known in self.closed:
-            ended = self.closed[known].ended_at
-            failing[known] = self.closed[known].fired_at is not None and ended is not None and ended >= onset
-        return self.causes.of(service, onset, at, failing=failing, known=known)
+        standing = self.open
+        ended = self.closed.get(known or "")
+        if ended is not None and ended.ended_at is not None and ended.ended_at >= onset and known not in standing:
+            standing = {**standing, ended.service: ended}  # well again, it still explains what it took down
+        return self.causes.of(service, onset, at, standing=standing, known=known)
 
     def _explain_others(self, risen: str, at: datetime) -> list[Change]:
         changes = []

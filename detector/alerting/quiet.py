@@ -161,9 +161,9 @@ class History:
         return last is not None and last.reason is not Reason.RESOLVED
 
     def told_of(self, receiver: str, service: str) -> bool:
-        """Whether a receiver knows that a service is failing."""
+        """Whether a receiver knows that a service is failing, or probably is, as it explains another's failure."""
         return any(
-            life[-1].alert.service == service and life[-1].reason is not Reason.RESOLVED
+            service in (life[-1].alert.service, life[-1].alert.cause) and life[-1].reason is not Reason.RESOLVED
             for (name, _), life in self._lives.items()
             if name == receiver
         )

@@ -74,7 +74,7 @@ def paragraph(alert: Alert, pairing: Pairing | None, name: str, zone: tzinfo = U
         f"The trouble began about {clock(alert.onset_at)} {known}, and we {spoke} at {clock(told)}, {after} later.",
     ]
     if alert.cause is not None:
-        sentences.append(f"It is explained by the failure of {alert.cause}.")
+        sentences.append(f"The likely cause is a failure of {alert.cause}.")
     if pairing is not None and pairing.lead is not None:
         lead = pairing.lead
         ahead = f"{duration_words(abs(lead))} {'after' if lead > timedelta() else 'before'} us"
@@ -219,7 +219,7 @@ def _story(alert: Alert, reader: Reader, zone: tzinfo) -> Iterator[str]:
     yield "  " + ", ".join(f"{source} {people:.1f}" for source, people in estimate.sources)
     yield f"  trouble began about {at(alert.onset_at)} {alert.onset_at.astimezone(zone):%Z} (inferred)"
     if alert.cause is not None:
-        yield f"  explained by {alert.cause}"
+        yield f"  likely cause: {alert.cause}"
     yield ""
     yield "What people said"
     for quote in alert.evidence:

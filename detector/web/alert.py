@@ -101,7 +101,7 @@ def argument(alert: Alert, pairing: Pairing | None, names: Mapping[str, str], *,
     )
     words = [began, spoke]
     if alert.cause is not None:
-        words.append(f"{service_words(alert.cause, names)} fails too and explains it.")
+        words.append(f"The likely cause is a failure of {service_words(alert.cause, names)}.")
     words.append(_against_page(alert, pairing))
     if alert.ended_at is not None:
         over = clock_words(alert.ended_at, zone, beside=told)

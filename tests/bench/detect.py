@@ -192,9 +192,9 @@ def cases(size: Size) -> None:
 
     shipped = load_classifier(None, notes=[])
     for name, judge in (("the script's own labels", None), (shipped.name, shipped)):
-        say("", f"Scripted collateral cases, judged by {name}", "")
-        outcomes = [detect_cases.play(case, judge, seed=s) for s in range(size.seeds) for case in detect_cases.CASES]
-        say(*detect_cases.table(outcomes))
+        for what, of in (("Scripted", detect_cases.CASES), ("Held-out", detect_cases.HELD_OUT)):
+            say("", f"{what} collateral cases, judged by {name}", "")
+            say(*detect_cases.table([detect_cases.play(case, judge, seed=s) for case in of for s in range(size.seeds)]))
 
 
 def main() -> None:

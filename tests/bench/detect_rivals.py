@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
     Chart = Callable[[int, int | None], Floats]
+    Events = Callable[["Series", int, int | None], tuple[Floats, Floats]]
 
 NEVER = -np.inf
 ORACLE = "oracle CUSUM"
@@ -229,13 +230,12 @@ def nb_glr_cusum(one: Series, first: int = 0, last: int | None = None) -> Floats
     return np.concatenate([[NEVER], best[:-1]])
 
 
-def _by_events(at: Floats, rate: Floats, ratios: Sequence[float], first: int, last: int | None) -> Floats:
-    """max over ratios of Page's CUSUM of a Poisson process, evaluated at each post."""
+def _events(at: Floats, rate: Floats, ratios: Sequence[float], first: int, last: int | None) -> tuple[Floats, Floats]:
+    """The posts' times and, at each, the max over ratios of Page's CUSUM of a Poisson process."""
     last = len(rate) if last is None else last
     at = at[(at >= first) & (at < last)]
-    found = np.full(last - first, NEVER)
     if not len(at):
-        return found
+        return at, at
     sums = np.concatenate([[0.0], np.cumsum(rate[first:last])])
     place = at.astype(int) - first
     passed = sums[place] + (at - np.floor(at)) * rate[place + first]
@@ -245,22 +245,35 @@ def _by_events(at: Floats, rate: Floats, ratios: Sequence[float], first: int, la
         # W before the post: max(0, W - (ratio-1) passed); after it: + ln ratio. Same identity, minimum before the post.
         before = np.cumsum(np.concatenate([[0.0], np.full(len(at) - 1, log(ratio))]) - (ratio - 1) * between)
         best = np.maximum(best, before + log(ratio) - np.minimum.accumulate(before))
-    starts = np.flatnonzero(np.diff(place, prepend=-1))
-    found[place[starts]] = np.maximum.reduceat(best, starts)
+    return at, best
+
+
+def _by_minute(at: Floats, best: Floats, first: int, last: int) -> Floats:
+    """The highest statistic of each minute's posts."""
+    found = np.full(last - first, NEVER)
+    if len(at):
+        place = at.astype(int) - first
+        starts = np.flatnonzero(np.diff(place, prepend=-1))
+        found[place[starts]] = np.maximum.reduceat(best, starts)
     return found
 
 
-def poisson_focus(one: Series, first: int = 0, last: int | None = None) -> Floats:
+def poisson_focus(one: Series, first: int = 0, last: int | None = None) -> tuple[Floats, Floats]:
     """Poisson-FOCuS (Ward et al., JASA 2023): the exact GLR over all starts and ratios of at least 2, at each post.
 
     FOCuS maximises Page's CUSUM over the ratio; a grid of 24 ratios loses under 1 % of the statistic.
     """
-    return _by_events(one.at, one.usual, np.geomspace(2, 400, 24).tolist(), first, last)
+    return _events(one.at, one.usual, np.geomspace(2, 400, 24).tolist(), first, last)
 
 
-def oracle(one: Series, first: int = 0, last: int | None = None, *, ratio: float = 10.0) -> Floats:
+def oracle(one: Series, first: int = 0, last: int | None = None, *, ratio: float = 10.0) -> tuple[Floats, Floats]:
     """The CUSUM that knows the hidden level and the ratio: optimal for a step (Moustakides, Annals of Stat. 1986)."""
-    return _by_events(one.at, one.stream.rate, (ratio,), first, last)
+    return _events(one.at, one.stream.rate, (ratio,), first, last)
+
+
+def minutes_of(events: Events, one: Series) -> Floats:
+    """A chart of posts as one of minutes, over a whole stream."""
+    return _by_minute(*events(one, 0, None), 0, len(one.counts))
 
 
 def threshold(statistics: Sequence[Floats], episodes: float) -> float:
@@ -301,6 +314,21 @@ def found_by(statistic: Chart, stream: Stream, level: float) -> list[Found]:
     return rows
 
 
+def found_at_posts(events: Events, one: Series, level: float) -> list[Found]:
+    """The same of a chart that speaks at posts: to the second, as ours, and also within the onset's own minute."""
+    rows: list[Found] = []
+    for outage in one.stream.outages:
+        at, best = events(one, int(outage.onset) - RESET, int(outage.end) + 1)
+        before = best[at < outage.onset]
+        if len(before) and before[-1] >= level:
+            continue
+        over = at[(at >= outage.onset) & (at <= outage.end) & (best >= level)]
+        rows.append(
+            Found(outage.ratio, outage.ramp, float(over[0]) - outage.onset if len(over) else float("inf"), None)
+        )
+    return rows
+
+
 BINNED: dict[str, Callable[[Series], Floats]] = {
     "z-score, 24 h of 5 min": z_score,
     "times baseline, 15 min": times_baseline,
@@ -309,8 +337,8 @@ BINNED: dict[str, Callable[[Series], Floats]] = {
 }
 CUSUMS: dict[str, Callable[[Series, int, int | None], Floats]] = {
     "NB GLR-CUSUM, 1 min": nb_glr_cusum,
-    "Poisson-FOCuS": poisson_focus,
 }
+AT_POSTS: dict[str, Events] = {"Poisson-FOCuS": poisson_focus}
 
 
 def stored(values: Floats, first: int = 0, last: int | None = None) -> Floats:
@@ -338,14 +366,19 @@ def rivals(
             level = threshold(whole, months * rate)
             hits = (found_by(chart, one.stream, level) for chart, one in zip(loud, true, strict=True))
             found[rate][name] = (level, [row for rows in hits for row in rows])
+    for name, events in AT_POSTS.items():
+        whole = [minutes_of(events, one)[first:] for one in calm]
+        for rate in rates:
+            level = threshold(whole, months * rate)
+            found[rate][name] = (level, [row for one in true for row in found_at_posts(events, one, level)])
     limits: dict[float, list[Found]] = {rate: [] for rate in rates}
     for ratio in ratios:
-        whole = [oracle(one, ratio=ratio)[first:] for one in calm]
+        knowing = partial(oracle, ratio=ratio)
+        whole = [minutes_of(knowing, one)[first:] for one in calm]
         for rate in rates:
             level = threshold(whole, months * rate)
             for one in true:
-                hits_of = found_by(partial(oracle, one, ratio=ratio), one.stream, level)
-                limits[rate] += [row for row in hits_of if row.ratio == ratio]
+                limits[rate] += [row for row in found_at_posts(knowing, one, level) if row.ratio == ratio]
     for rate in rates:
         found[rate][ORACLE] = (float("nan"), limits[rate])
     return found
