@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup watch demo test check fix bench audit chaos chaos-long fuzz bench-detect bench-detect-long
+.PHONY: setup watch demo pictures demo-cloud test check fix models bench audit chaos chaos-long fuzz zoo bench-detect bench-detect-long
 .DEFAULT_GOAL := demo
 
 setup: .venv/.ready
@@ -19,8 +19,12 @@ setup: .venv/.ready
 watch: setup
 	$(BIN)/detector watch
 
+# The page's address is printed, and opened where there is a display; the report's path ends it.
 demo: setup
-	$(BIN)/detector demo
+	$(BIN)/detector demo --page --out build/demo
+
+demo-cloud: setup
+	$(BIN)/detector demo --page --out build/demo-cloud --scenario cloud-tuesday
 
 test: setup
 	$(BIN)/pytest -q
@@ -30,7 +34,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	FUZZ=$${FUZZ:-50000} $(BIN)/pytest -q
+	FUZZ=$${FUZZ:-50000} ZOO_SECONDS=$${ZOO_SECONDS:-60} $(BIN)/pytest -q
 
 fix: setup
 	$(BIN)/ruff check --fix .
@@ -38,6 +42,10 @@ fix: setup
 
 bench: setup
 	$(BIN)/python tests/bench/run.py
+
+# The pictures of the README, from the demo, into data/pictures (needs chromium).
+pictures: setup
+	$(BIN)/python -m tests.web.pictures
 
 # Our detector against the field and the limit: a table, and a plot in build/bench-detect. Under 20 minutes.
 bench-detect: setup
@@ -55,6 +63,10 @@ audit: setup
 fuzz: setup
 	$(BIN)/python -m tests.fuzz.run --count $${FUZZ:-1000000}
 
+# Every source at once on loopback, with faults, for half an hour: does the sum come out? ZOO_MINUTES=n for another time.
+zoo: setup
+	$(BIN)/python -m tests.zoo.run --minutes $${ZOO_MINUTES:-30}
+
 # Kills, full disks, damage, jumping clocks, a hundred times the load; ends with a table (`make test` runs a small tier).
 chaos: setup
 	CHAOS=chaos $(BIN)/pytest -q tests/chaos --timeout 1800
@@ -62,3 +74,15 @@ chaos: setup
 # The same at the sizes of a release: hours.
 chaos-long: setup
 	CHAOS=long $(BIN)/pytest -q tests/chaos --timeout 36000
+
+# The shipped classifiers from the labels here and the texts in ../shared: about an hour of one core, a GPU is used.
+SHARED ?= ../shared/data
+TEXTS = $(foreach f,reddit-top-2013 hn-2016-2018 reddit-llm-2025h1 app-reviews-chatgpt tweets-complaints-2019 \
+	github-issues-claude-code,--texts $(SHARED)/posts/$f.jsonl.gz)
+LABELS = --labels $(SHARED)/labels/train.jsonl --labels data/labels/archive.jsonl $(TEXTS) \
+	--own data/labels/own.jsonl --own data/labels/own_a.jsonl --own data/labels/own_b.jsonl \
+	--measured data/labels/natural.jsonl --measured $(SHARED)/labels/dev-twcs.jsonl
+
+models: setup
+	$(BIN)/python -m detector train $(LABELS) --out models/static
+	$(BIN)/python -m detector train --kind minilm $(LABELS) --scratch build/held.npz --out models
