@@ -118,10 +118,15 @@ class Answering:
             return 503
         return 200
 
-    async def aclose(self) -> None:
-        """Let what is being shown be shown."""
+    async def settled(self) -> None:
+        """Wait until every answer that was taken is shown, or cannot be."""
+        await asyncio.sleep(0)  # a press was handed to this loop from another thread
         if self._showing:
             await asyncio.wait(self._showing, timeout=_CLOSE_S)
+
+    async def aclose(self) -> None:
+        """Let what is being shown be shown."""
+        await self.settled()
         for task in self._showing:
             task.cancel()
         await asyncio.gather(*self._showing, return_exceptions=True)

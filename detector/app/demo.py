@@ -3,48 +3,56 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from detector.app.answering import Answering, answers_beside
 from detector.app.build import Blueprint, blueprint, connect, make_engine
 from detector.app.clock import ReplayClock
 from detector.app.daemon import Daemon
 from detector.app.engine import Engine, Step, in_batches
-from detector.app.loopback import slack_text, slack_webhook, status_page
+from detector.app.loopback import SlackChannel, SlackMessage, slack_text, status_page
 from detector.app.scenario import RecordedSource, Scenario, quiet_weeks
 from detector.config.catalogue import load_catalogue
 from detector.config.secret import Secret
 from detector.config.settings import Settings
 from detector.domain import Alert, Change, Judgement, Level, PageState, Post, Reason, StatusReading
 from detector.protocols import Harvest
-from detector.store import Store
+from detector.store import Store, open_reader
 from detector.transport.session import Limits, Session
 
 Say = Callable[[str], None]
+ShowPage = Callable[[str], None]
 
 _WARM_UP_BATCH = timedelta(hours=6)
 _WIDTH = 110
 _LOOK_S = 60.0
+_ANSWERS_AFTER = timedelta(minutes=4)
+_SIGNING = "demo-signing-secret"
 
 
-async def run_demo(scenario: Scenario, folder: Path, say: Say, *, speed: float | None) -> Alert | None:
+async def run_demo(
+    scenario: Scenario, folder: Path, say: Say, *, speed: float | None, show: ShowPage | None = None
+) -> Alert | None:
     """Replay the morning and say what a person would see; returns the alert on the failing service, if any.
 
     Args:
-        folder: for the database; the caller removes it.
+        folder: for the database `demo.db` and the channel's messages `slack.json`; the caller removes it.
         speed: simulated seconds in a real one; None does not wait.
+        show: serves the page meanwhile and is told its address, after the quiet weeks are heard.
     """
     clock = ReplayClock(scenario.starts_at, speed=speed)
     screen = Screen(scenario, say)
     notes: list[str] = []
-    with (
-        status_page(lambda: scenario.document(clock.now())) as page,
-        slack_webhook(lambda message: screen.slack(slack_text(message))) as slack,
-    ):
-        plan = _plan(scenario, page.url, f"{slack.url}/services/demo")
+    channel = SlackChannel(screen.slack, screen.slack_edit)
+    with status_page(lambda: scenario.document(clock.now())) as official, channel.server() as slack:
+        plan = _plan(scenario, official.url, f"{slack.url}/api")
         path = folder / "demo.db"
         store = Store.open(path, now=scenario.starts_at)
         try:
@@ -58,42 +66,110 @@ async def run_demo(scenario: Scenario, folder: Path, say: Say, *, speed: float |
             say(note)
         sources = sorted({post.source for post in scenario.posts})
         connections = replace(connections, collectors=[RecordedSource(each, scenario.posts) for each in sources])
-        daemon = Daemon(
-            clock=clock,
-            store=store,
-            make_engine=lambda: _warmed_up(make_engine(plan, store, notes), scenario, say),
-            connections=connections,
-            observer=screen,
-            rng=random.Random(scenario.rule["seed"]),
-        )
+        async with AsyncExitStack() as stack:
+            page = None if show is None else await stack.enter_async_context(_page(plan, store, clock))
 
-        async def end() -> None:
-            with clock.taking_part():
-                await clock.sleep((scenario.last_at - clock.now()).total_seconds())
-                clock.hurry()
-                while clock.now() < scenario.ends_at and screen.open:
-                    await clock.sleep(_LOOK_S)
-                # Once more round, so that the last message has left.
-                await clock.sleep(_LOOK_S)
-                daemon.stop()
+            def warm() -> Engine:
+                engine = _warmed_up(make_engine(plan, store, notes), scenario, say)
+                if show is not None and page is not None:
+                    # Not before: nobody opens a page on which nothing is known yet.
+                    show(page)
+                return engine
 
-        ending = asyncio.create_task(end())
-        try:
-            await daemon.run()
-        finally:
-            ending.cancel()
-            await asyncio.gather(ending, return_exceptions=True)
+            daemon = Daemon(
+                clock=clock,
+                store=store,
+                make_engine=warm,
+                connections=connections,
+                observer=screen,
+                rng=random.Random(scenario.rule["seed"]),
+                keep_store=True,
+            )
+            # Closed after the page and the answers.
+            try:
+                async with answers_beside(plan, store, connections.notifiers, clock.now) as answering:
+                    await _play(daemon, scenario, clock, screen, _colleague(channel, answering, screen, clock))
+            finally:
+                store.close()
+    kept = [{"message": each.body, "thread": each.thread} for each in channel.messages]
+    (folder / "slack.json").write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
     screen.sum_up()
     return screen.alert
 
 
-def _plan(scenario: Scenario, page: str, webhook: str) -> Blueprint:
+async def _play(
+    daemon: Daemon, scenario: Scenario, clock: ReplayClock, screen: Screen, answer: Callable[[], Awaitable[None]]
+) -> None:
+    async def end() -> None:
+        with clock.taking_part():
+            while clock.now() < scenario.last_at - _ANSWERS_AFTER and not screen.open:
+                await clock.sleep(_LOOK_S)
+            if screen.open:
+                await clock.sleep(_ANSWERS_AFTER.total_seconds())
+                await answer()
+            await clock.sleep((scenario.last_at - clock.now()).total_seconds())
+            clock.hurry()
+            while clock.now() < scenario.ends_at and screen.open:
+                await clock.sleep(_LOOK_S)
+            # Once more round, so that the last message has left.
+            await clock.sleep(_LOOK_S)
+            daemon.stop()
+
+    ending = asyncio.create_task(end())
+    try:
+        await daemon.run()
+    finally:
+        ending.cancel()
+        await asyncio.gather(ending, return_exceptions=True)
+
+
+def _colleague(
+    channel: SlackChannel, answering: Answering | None, screen: Screen, clock: ReplayClock
+) -> Callable[[], Awaitable[None]]:
+    """Somebody who presses the first button of the first message, as Slack tells us of it: by a signed request."""
+
+    async def press() -> None:
+        message = next((each for each in channel.messages if each.buttons), None)
+        if answering is None or message is None:
+            return
+        screen.say_at(clock.now(), f"Ann presses “{message.buttons[0]['text']['text']}” in Slack")
+        body, headers = message.pressed(message.buttons[0], by="Ann", secret=_SIGNING, now=clock.now())
+        await answering.endpoint(headers, body)
+        await answering.settled()
+
+    return press
+
+
+@asynccontextmanager
+async def _page(plan: Blueprint, store: Store, clock: ReplayClock) -> AsyncIterator[str]:
+    """The page over the demo's database, at the demo's time; its address, on any free port of this machine."""
+    from detector.app.page import page_surroundings, writer
+    from detector.web import create_app, make_server
+
+    app = create_app(lambda: open_reader(store.path), around=page_surroundings(plan, clock.now), act=writer(store))
+    server = make_server(app, port=0)
+    serving = asyncio.create_task(server.serve())
+    try:
+        yield server.address
+    finally:
+        server.stop()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+def _plan(scenario: Scenario, page: str, api: str) -> Blueprint:
     settings = Settings.model_validate(
         {
             "watch": {"services": scenario.watched} if scenario.watched else {},
             "sources": {},
             "receivers": {
-                "slack": {"type": "slack", "webhook": Secret(webhook), "allow_loopback_http": True},
+                "slack": {
+                    "type": "slack",
+                    "token": Secret("xoxb-demo"),
+                    "channel": "C0DEMO",
+                    "api": api,
+                    "signing_secret": Secret(_SIGNING),
+                    "allow_loopback_http": True,
+                },
             },
             "status": {"pages": {scenario.service: page}, "interval": 30},
         }
@@ -164,12 +240,23 @@ class Screen:
             words = f"{reading.state.value}" + (f", {latest}" if latest else "")
             self._say(f"{reading.at:%H:%M:%S}  OFFICIAL PAGE  {words}")
 
-    def slack(self, lines: list[str]) -> None:
-        """Show a message as the channel does."""
-        self._say("    ┌─ Slack " + "─" * 66)
-        for line in lines:
+    def slack(self, body: dict[str, Any], above: SlackMessage | None) -> None:
+        """Show a message as the channel does; what stands in a thread says under which message."""
+        where = "Slack " if above is None else f"Slack, in the thread of “{slack_text(above.body)[0]}” "
+        self._say(f"    ┌─ {where}".ljust(80, "─"))
+        for line in slack_text(body):
             self._say(f"    │ {line}")
         self._say("    └" + "─" * 75)
+
+    def slack_edit(self, message: SlackMessage) -> None:
+        """Say how a message now begins."""
+        title, *lines = slack_text(message.body)
+        answered = "".join(f", “{line}”" for line in lines if line.startswith("Answered: "))
+        self._say(f"    (Slack: the message now reads “{title}”{answered})")
+
+    def say_at(self, at: datetime, words: str) -> None:
+        """Show what somebody does."""
+        self._say(f"{at:%H:%M:%S}  >>> {words}")
 
     def sum_up(self) -> None:
         """Say what came of it."""

@@ -1,13 +1,18 @@
-"""Two small servers on 127.0.0.1 for the demo: an official page of Statuspage's shape and a Slack webhook."""
+"""Two small servers on 127.0.0.1 for the demo: an official page of Statuspage's shape and a Slack channel."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlencode
 
 Answer = Callable[[str, bytes], tuple[int, str, bytes]]
 
@@ -46,18 +51,95 @@ def status_page(document: Callable[[], dict[str, Any]]) -> LocalServer:
     return LocalServer(answer)
 
 
-def slack_webhook(received: Callable[[dict[str, Any]], None]) -> LocalServer:
-    """An incoming webhook that hands every message over and answers as Slack does."""
+@dataclass(slots=True)
+class SlackMessage:
+    """A message of a channel as it now reads, with the answers in its thread."""
 
-    def answer(_path: str, body: bytes) -> tuple[int, str, bytes]:
-        try:
-            message = json.loads(body)
-        except ValueError:
-            return 400, "text/plain", b"invalid_payload"
-        received(message)
-        return 200, "text/plain", b"ok"
+    ts: str
+    body: dict[str, Any]
+    thread: list[dict[str, Any]] = field(default_factory=list)
 
-    return LocalServer(answer)
+    @property
+    def buttons(self) -> list[dict[str, Any]]:
+        """Those that can be pressed, in order."""
+        rows = [each["elements"] for each in self.body["blocks"] if each["type"] == "actions"]
+        return [button for row in rows for button in row]
+
+    def pressed(self, button: dict[str, Any], *, by: str, secret: str, now: datetime) -> tuple[bytes, dict[str, str]]:
+        """Body and headers of the request by which Slack tells that somebody pressed a button."""
+        payload = {
+            "type": "block_actions",
+            "user": {"id": f"U{by.upper()}", "username": by.lower(), "name": by},
+            "container": {"type": "message", "message_ts": self.ts},
+            "actions": [
+                {"action_id": button["action_id"], "value": button["value"], "action_ts": f"{now.timestamp()}"}
+            ],
+        }
+        body = urlencode({"payload": json.dumps(payload)}).encode()
+        stamp = str(int(now.timestamp()))
+        sign = hmac.new(secret.encode(), f"v0:{stamp}:".encode() + body, hashlib.sha256).hexdigest()
+        return body, {"x-slack-request-timestamp": stamp, "x-slack-signature": f"v0={sign}"}
+
+
+class SlackChannel:
+    """A workspace of one channel that answers a bot as Slack's Web API does.
+
+    Args:
+        posted: is handed a new message's body, and the message above it where it is an answer in a thread.
+        edited: is handed a message that reads differently now.
+
+    Attributes:
+        messages: the channel, oldest first.
+    """
+
+    def __init__(
+        self,
+        posted: Callable[[dict[str, Any], SlackMessage | None], None],
+        edited: Callable[[SlackMessage], None],
+    ) -> None:
+        self.messages: list[SlackMessage] = []
+        self._posted = posted
+        self._edited = edited
+        self._count = 0
+
+    def server(self) -> LocalServer:
+        """Answers at `/api/METHOD`."""
+        return LocalServer(self._answer)
+
+    def _answer(self, path: str, body: bytes) -> tuple[int, str, bytes]:
+        method = path.partition("?")[0].removeprefix("/api/")
+        known = {"chat.postMessage": self._post, "chat.update": self._update}
+        reply: dict[str, Any] = {"ok": False, "error": "missing_scope"}
+        if method in known:
+            try:
+                reply = known[method](json.loads(body))
+            except (ValueError, KeyError, TypeError):
+                reply = {"ok": False, "error": "invalid_arguments"}
+        return 200, "application/json", json.dumps(reply).encode()
+
+    def _post(self, body: dict[str, Any]) -> dict[str, Any]:
+        self._count += 1
+        ts = f"1700000000.{self._count:06d}"
+        above = self._at(body["thread_ts"]) if "thread_ts" in body else None
+        if "thread_ts" in body and above is None:
+            return {"ok": False, "error": "thread_not_found"}
+        if above is None:
+            self.messages.append(SlackMessage(ts, body))
+        else:
+            above.thread.append(body)
+        self._posted(body, above)
+        return {"ok": True, "channel": body["channel"], "ts": ts}
+
+    def _update(self, body: dict[str, Any]) -> dict[str, Any]:
+        found = self._at(body["ts"])
+        if found is None:
+            return {"ok": False, "error": "message_not_found"}
+        found.body = found.body | {"text": body["text"], "blocks": body["blocks"]}
+        self._edited(found)
+        return {"ok": True, "channel": body["channel"], "ts": found.ts, "text": body["text"]}
+
+    def _at(self, ts: str) -> SlackMessage | None:
+        return next((each for each in self.messages if each.ts == ts), None)
 
 
 def slack_text(message: dict[str, Any]) -> list[str]:
@@ -71,6 +153,9 @@ def slack_text(message: dict[str, Any]) -> list[str]:
         if block.get("type") == "divider":
             lines.append("-" * 24)
         texts = [block.get("text"), *block.get("fields", []), *block.get("elements", [])]
+        if block.get("type") == "actions":
+            lines.append("  ".join(f"[{each['text']['text']}]" for each in block["elements"]))
+            continue
         for text in texts:
             words = text.get("text") if isinstance(text, dict) else None
             if isinstance(words, dict):

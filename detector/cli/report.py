@@ -29,7 +29,7 @@ def command(alert: str, html_path: Path | None, config_path: Path | None, db_pat
     from detector.errors import UsageError
 
     with options.reader(config_path, db_path) as reader:
-        found = _gather(reader, alert)
+        found = gather(reader, alert)
     click.echo(markdown(found), nl=False)
     if html_path is not None:
         try:
@@ -41,7 +41,7 @@ def command(alert: str, html_path: Path | None, config_path: Path | None, db_pat
         click.echo(f"wrote {html_path}", err=True)
 
 
-def _gather(reader: Reader, key: str) -> PostMortem:
+def gather(reader: Reader, key: str) -> PostMortem:
     """The post-mortem's content; the page of an alert asks the same questions."""
     from detector.backfill.pairing import Outage
     from detector.backfill.pictures import moments, picture, usual_of

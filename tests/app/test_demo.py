@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
+import urllib.request
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +18,7 @@ from detector.app.loopback import LocalServer, slack_text
 from detector.app.scenario import RecordedSource, load_scenario, names, quiet_weeks
 from detector.domain import MINUTE, parse_time
 from detector.errors import UsageError
+from detector.store import open_reader
 
 
 def test_the_morning_is_as_described() -> None:
@@ -90,7 +96,39 @@ def test_the_demo_shows_the_whole_story_and_the_same_each_time(tmp_path: Path) -
     assert runs[0] == runs[1]
     assert shown.count("┌─ Slack") >= 3
     assert "OFFICIAL PAGE  outage, investigating" in shown
+    assert "Ann presses “It is real” in Slack" in shown
+    assert "Answered: Ann: it is real (12:32)" in shown
+    with open_reader(tmp_path / "0" / "demo.db") as reader:
+        assert [(word.real, word.comment) for word in reader.feedback()] == [(True, "Ann, by slack")]
     assert int(shown.split("Lead")[1].split()[0]) >= 30
+    (kept,) = json.loads((tmp_path / "0" / "slack.json").read_text())
+    assert kept["message"]["text"].startswith("✅ Claude: over after")
+    assert [answer["text"][:22] for answer in kept["thread"]][-1] == "✅ Claude: over after 1"
+    assert any("the provider confirms" in answer["text"] for answer in kept["thread"])
+
+
+@pytest.mark.slow
+def test_the_page_shows_the_morning_and_the_report_is_left_behind(tmp_path: Path) -> None:
+    """As a person runs it: the address is printed, the board answers with the outage, the report's path ends it."""
+    out = tmp_path / "kept"
+    command = [str(Path(sys.executable).with_name("detector")), "demo", "--page", "--fast", "--out", str(out)]
+    env = {name: value for name, value in os.environ.items() if name not in {"DISPLAY", "WAYLAND_DISPLAY"}}
+    boards: list[dict[str, object]] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as running:
+        assert running.stdout is not None
+        lines = []
+        for line in running.stdout:
+            lines.append(line)
+            if "The live page" in line:
+                address = line.split()[-1]
+            if "┌─ Slack, in the thread" in line:
+                with urllib.request.urlopen(f"{address}api/board", timeout=20) as reply:  # noqa: S310
+                    boards.append(json.load(reply))
+    assert running.returncode == 0
+    states = {each["slug"]: each["state"] for board in boards for each in board["services"]}  # type: ignore[attr-defined]
+    assert "outage" in {each["state"] for board in boards for each in board["services"]}, states  # type: ignore[attr-defined]
+    assert lines[-1].split() == ["Report", str(out / "report.html")]
+    assert "Claude" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_slack_message_is_shown_as_the_channel_shows_it() -> None:

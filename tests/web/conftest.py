@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import pytest
 from detector.app.page import writer
 from detector.store import open_reader
 from detector.web import create_app, make_server
+from detector.web.server import PageServer
 from tests.web.town import Town, town
 
 if TYPE_CHECKING:
@@ -42,8 +44,9 @@ class Site:
     app: Any
 
 
-def serving(app: Any, place: Town) -> Iterator[Site]:
-    """Serve in a thread until the test is over."""
+@contextmanager
+def serve(app: Any) -> Iterator[PageServer]:
+    """Serve in a thread while the block lasts."""
     server = make_server(app, port=0)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -51,10 +54,16 @@ def serving(app: Any, place: Town) -> Iterator[Site]:
     while not server.started:
         assert time.monotonic() < deadline
         threading.Event().wait(0.02)
-    yield Site(server.address.rstrip("/"), server.port, place, app)
+    yield server
     server.stop()
     thread.join(15)
     assert not thread.is_alive(), "the server ends in time, open streams or not"
+
+
+def serving(app: Any, place: Town) -> Iterator[Site]:
+    """Serve in a thread until the test is over."""
+    with serve(app) as server:
+        yield Site(server.address.rstrip("/"), server.port, place, app)
 
 
 @pytest.fixture(scope="module")
