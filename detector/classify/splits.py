@@ -64,6 +64,22 @@ def folds(groups: Sequence[object], *, count: int = 5, seed: int = 1) -> Iterato
             yield train, test
 
 
+def unlike(posts: Sequence[Labelled], measured: Sequence[Labelled]) -> list[Labelled]:
+    """The posts that are none of the measured ones and no near-duplicate of one: what may be trained on.
+
+    >>> met = [Labelled(source="a", id=str(n), text=text, label="other") for n, text in enumerate(("x is down", "hm"))]
+    >>> [post.id for post in unlike(met, [Labelled(source="b", id="9", text="X is down!", label="complaint")])]
+    ['1']
+    """
+    if not measured:
+        return list(posts)
+    found = clusters([post.text for post in (*posts, *measured)])
+    near = set(found[len(posts) :].tolist())
+    keys = {(post.source, post.id) for post in measured}
+    pairs = zip(posts, found.tolist(), strict=False)
+    return [post for post, group in pairs if group not in near and (post.source, post.id) not in keys]
+
+
 def later(posts: Sequence[Labelled], groups: I64, *, share: float = 0.3) -> Fold:
     """Within each source the last `share` by time is the test; near-duplicates of it leave the training."""
     by_source: dict[str, list[int]] = defaultdict(list)

@@ -44,7 +44,11 @@ _FILE = click.Path(path_type=Path)
     help="minilm also fits the cascade.",
 )
 @click.option(
-    "--measured", "measured", multiple=True, type=_FILE, help="Labels minilm is measured on, never trained on."
+    "--measured",
+    "measured",
+    multiple=True,
+    type=_FILE,
+    help="Labels kept for measuring: neither they nor near-duplicates of them are trained on.",
 )
 @click.option("--scratch", type=_FILE, help="File that keeps minilm's held-out scores, to go on after a stop.")
 @click.option("--seed", type=int, default=1, show_default=True)
@@ -78,6 +82,7 @@ def command(
     from detector.classify.card import card
     from detector.classify.fit import Recipe
     from detector.classify.labels import read_labels
+    from detector.classify.splits import unlike
     from detector.classify.train import train
     from detector.cli.classify import shipped_matcher
     from detector.resources import model_path
@@ -91,6 +96,9 @@ def command(
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{len(labelled.posts)} posts: {labelled.counts()}", err=True)
     said = shlex.join(["detector", *sys.argv[1:]])
+    sets = {path.stem: read_labels([path], texts=texts) for path in measured}
+    if kind != "minilm":
+        labelled.posts = unlike(labelled.posts, [post for found in sets.values() for post in found.posts])
     if encoder is not None:
         _over_encoder(labelled, encoder, out, seed=seed, said=said)
         return
@@ -101,7 +109,7 @@ def command(
 
         made = retrain(
             labelled,
-            {path.stem: read_labels([path], texts=texts) for path in measured},
+            sets,
             out,
             tuning=Tuning(seed=seed),
             matcher=shipped_matcher(),
