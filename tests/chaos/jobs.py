@@ -21,6 +21,8 @@ from detector.app.operator import Operator
 from detector.collectors.context import CollectorContext
 from detector.collectors.feeds import FeedCollector
 from detector.domain import MINUTE, Notification, Post
+from detector.errors import DeliveryError
+from detector.notify.outbox import Sender
 from detector.notify.slack import build as slack
 from detector.protocols import Harvest
 from detector.status.statuspage import build as statuspage
@@ -38,6 +40,8 @@ async def live(order: dict[str, Any]) -> None:
     """The daemon on a real clock, over HTTP, until it is killed or asked to end."""
     logging.basicConfig(level=logging.WARNING)
     folder, url = Path(order["folder"]), order["url"]
+    if order.get("bug") == "skip 429":
+        skip_429()
     if "largest_file" in order:
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["largest_file"], hard))
@@ -68,6 +72,16 @@ async def live(order: dict[str, Any]) -> None:
     )
     daemon.stop_on_signals()
     await daemon.run()
+
+
+def skip_429() -> None:
+    """A bug to be found: a receiver that asks to wait is taken for one that refuses."""
+    honest = Sender._note_failure
+
+    def hasty(self: Sender, receiver: str, batch: Any, error: DeliveryError) -> None:
+        honest(self, receiver, batch, DeliveryError(str(error), permanent="429" in str(error)))
+
+    Sender._note_failure = hasty  # type: ignore[method-assign]
 
 
 class Crash(Store):
