@@ -161,7 +161,8 @@ def work(pipe: Connection) -> None:
             except DetectorError as error:
                 found = error
             except Exception as error:  # noqa: BLE001 - told to the driver, which tries again or gives up
-                found = f"{error!r} at {traceback.format_tb(error.__traceback__)[-1].strip()}"
+                at = traceback.extract_tb(error.__traceback__)[-1]
+                found = f"{error!r} at {at.filename}:{at.lineno}"
             pipe.send(held)
             held = Beat()
             pipe.send(found)

@@ -32,12 +32,10 @@ _SCAN = bytes(
 )
 _ODD = bytes(1 if byte >= 127 or byte in b"&<" or (byte < 32 and byte not in b"\n\r\t") else 0 for byte in range(256))
 _PLAIN_ESCAPES = np.frombuffer(b'nrt"/', dtype=np.uint8)
-_HASH, _SPACE, _S, _NEWLINE, _BACKSLASH = (ord(char) for char in "# s\n\\")
+_HASH, _SPACE, _S, _NEWLINE, _BACKSLASH, _QUOTE, _COLON = (ord(char) for char in '# s\n\\":')
 # Curly quotes, dashes, dots: as separate as a space, so a line that holds nothing odder need not be decoded.
 _CURLY = re.compile(rb"\xe2\x80[\x93\x94\x98\x99\x9c\x9d\xa2\xa6]")
-# The value of "source" is no text; a letter before it keeps "hackernews" from being read as a name.
 _ESCAPES = ((b"\\n", b" "), (b"\\r", b" "), (b"\\t", b" "), (b'\\"', b"'"), (b"\\/", b"/"))
-_SOURCES = ((b'"source": "', b'"source": "0'), (b'"source":"', b'"source":"0'))
 
 
 class Sieve:
@@ -77,8 +75,6 @@ class Sieve:
                 data = data.replace(escape, sign)
         if b"\xe2\x80" in data:
             data = _CURLY.sub(b" ", data)
-        for plain, marked in _SOURCES:
-            data = data.replace(plain, marked)
         data = data.replace(b"\t", b" ")
         while b"  " in data:
             data = data.replace(b"  ", b" ")
@@ -100,6 +96,7 @@ class Sieve:
         after = np.frombuffer(scan + b" ", dtype=np.uint8)[end]
         whole = self._open_ended[index] | (after == _SPACE) | (after == _S) | (after == _NEWLINE)
         whole |= np.frombuffer(data, dtype=np.uint8)[start] == _HASH
+        whole &= ~_is_source(data, start)
         return _lines_of(start[whole], starts)
 
 
@@ -116,6 +113,18 @@ def line_starts(data: bytes) -> I64:
 
 def _lines_of(offsets: I64, starts: I64) -> I64:
     return np.searchsorted(starts, offsets, side="right") - 1
+
+
+def _is_source(data: bytes, start: I64) -> Bools:
+    """Whether a name opens the value of "source", which is no text ("hackernews" names nobody there).
+
+    A quote stands nowhere inside a text any more, so one behind a colon opens a value; no text's key ends in "ce".
+    """
+    raw = np.frombuffer(data, dtype=np.uint8)
+    colon = start - 1 - (raw[start - 1] == _SPACE)
+    found: Bools = (raw[start] == _QUOTE) & (colon > 3) & (raw[colon] == _COLON) & (raw[colon - 1] == _QUOTE)
+    found &= (raw[colon - 2] == ord("e")) & (raw[colon - 3] == ord("c"))
+    return found
 
 
 def _odd_escapes(data: bytes) -> I64:

@@ -46,12 +46,24 @@ class _Table(dict[str, str]):
         return folded
 
 
+class _Spaced(dict[str, str]):
+    """A space for every character that is no letter, digit or `_`; at most `_MOST_CACHED` at a time."""
+
+    def __missing__(self, char: str) -> str:
+        if len(self) > _MOST_CACHED:
+            self.clear()
+        spaced = char if char == "_" or (char.isalnum() and char < _UNSPACED) else " "
+        self[char] = spaced
+        return spaced
+
+
 def _known() -> dict[str, str]:
     return {char: latin for latin, chars in _LOOKALIKES.items() for char in chars} | _SIGNS
 
 
 _FIXED = _known()
 _FOLDS = _Table(_FIXED)
+_SPACED = _Spaced()
 
 
 @dataclass(slots=True, eq=False)
@@ -102,7 +114,7 @@ def fold(text: str) -> Folded:
 def _spaced(plain: str) -> str:
     if plain.isascii():
         return plain.encode("ascii").translate(_SCAN_ASCII).decode("ascii")
-    return "".join(char if char == "_" or (char.isalnum() and char < _UNSPACED) else " " for char in plain)
+    return "".join(map(_SPACED.__getitem__, plain))
 
 
 def squeeze(text: str) -> str:
