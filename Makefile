@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup watch demo pictures demo-cloud test check fix models bench audit chaos chaos-long fuzz zoo bench-detect bench-detect-long
+.PHONY: setup watch demo pictures hostile api-cases bench-web demo-cloud test check fix models bench audit chaos chaos-long fuzz zoo bench-detect bench-detect-long
 .DEFAULT_GOAL := demo
 
 setup: .venv/.ready
@@ -42,6 +42,20 @@ fix: setup
 
 bench: setup
 	$(BIN)/python tests/bench/run.py
+
+# Hostile texts, 5,000 for each channel; and 5,000 requests made up from the API's own document.
+hostile: setup
+	HOSTILE_EXAMPLES=5000 $(BIN)/pytest -q tests/notify/test_inert.py tests/notify/test_answers.py tests/notify/test_escape.py \
+		tests/notify/test_feed.py --timeout 3600
+
+api-cases: setup
+	API_CASES=5000 $(BIN)/pytest -q tests/web/test_schema.py --timeout 3600
+
+# The page with 1,000 services, 90 days and 1,000 event streams; a report of three years; the message in Slack.
+bench-web: setup
+	$(BIN)/python -m tests.web.bench_board
+	$(BIN)/python -m tests.web.bench_report
+	$(BIN)/python -m tests.bench.latency
 
 # The pictures of the README, from the demo, into data/pictures (needs chromium).
 pictures: setup
