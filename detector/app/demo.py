@@ -22,7 +22,19 @@ from detector.app.scenario import RecordedSource, Scenario, quiet_weeks
 from detector.config.catalogue import load_catalogue
 from detector.config.secret import Secret
 from detector.config.settings import Settings
-from detector.domain import Alert, Change, Judgement, Level, PageState, Post, Reason, StatusReading
+from detector.domain import (
+    Alert,
+    Change,
+    Coverage,
+    CoverageState,
+    Judgement,
+    Level,
+    PageState,
+    Post,
+    Reason,
+    StatusReading,
+    parse_time,
+)
 from detector.protocols import Harvest
 from detector.store import Store, open_reader
 from detector.transport.session import Limits, Session
@@ -91,7 +103,7 @@ async def run_demo(
                     await _play(daemon, scenario, clock, screen, _colleague(channel, answering, screen, clock))
             finally:
                 store.close()
-    kept = [{"message": each.body, "thread": each.thread} for each in channel.messages]
+    kept = [{"first": each.first, "message": each.body, "thread": each.thread} for each in channel.messages]
     (folder / "slack.json").write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
     screen.sum_up()
     return screen.alert
@@ -186,6 +198,15 @@ def _warmed_up(engine: Engine, scenario: Scenario, say: Say) -> Engine:
     for batch in in_batches(quiet_weeks(scenario.rule, until=scenario.starts_at), _WARM_UP_BATCH):
         count += len(batch)
         engine.take("before", Harvest(posts=tuple(batch)), batch[-1].seen_at)
+    for source in sorted({post.source for post in scenario.posts}):
+        engine.note(
+            Coverage(
+                source=source,
+                from_at=parse_time(scenario.rule["starts_at"]),
+                to_at=scenario.starts_at,
+                state=CoverageState.OK,
+            )
+        )
     engine.checkpoint(scenario.starts_at)
     say(f"Two quiet weeks heard first ({count} posts): the detector knows what is usual.\n")
     return engine

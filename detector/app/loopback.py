@@ -53,9 +53,10 @@ def status_page(document: Callable[[], dict[str, Any]]) -> LocalServer:
 
 @dataclass(slots=True)
 class SlackMessage:
-    """A message of a channel as it now reads, with the answers in its thread."""
+    """A message of a channel as it was posted and as it now reads, with the answers in its thread."""
 
     ts: str
+    first: dict[str, Any]
     body: dict[str, Any]
     thread: list[dict[str, Any]] = field(default_factory=list)
 
@@ -124,7 +125,7 @@ class SlackChannel:
         if "thread_ts" in body and above is None:
             return {"ok": False, "error": "thread_not_found"}
         if above is None:
-            self.messages.append(SlackMessage(ts, body))
+            self.messages.append(SlackMessage(ts, body, body))
         else:
             above.thread.append(body)
         self._posted(body, above)

@@ -135,7 +135,7 @@ def timeline(
     end = (alert.ended_at or alert.updated_at) + timedelta(hours=6)
     if alert.evidence:
         first = min(alert.evidence, key=lambda each: each.at)
-        found.append((first.at, 0, "people", f"first complaint quoted, on {plain(first.source, limit=60)}"))
+        found.append((first.at, 0, "people", f"the earliest of the quoted posts, on {plain(first.source, limit=60)}"))
     found.append((alert.onset_at, 1, "people", "the trouble begins, as inferred from what people say"))
     for change in changes:
         estimate = change.estimate

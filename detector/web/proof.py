@@ -56,7 +56,8 @@ def look(ask: Questions, around: Surroundings, now: datetime) -> Proof:
         budget_per_month=None if around.budget is None else round(around.budget * len(watched), 4),
         false_per_month=round(false / months, 3) if months >= 0.1 else None,
         worst_false_per_month=round((false + unjudged) / months, 3) if months >= 0.1 else None,
-        chance_hit_rate=_chance(fired, record, since, now),
+        # A record of days lies wholly within reach of its outages: chance would "confirm" almost anything.
+        chance_hit_rate=_chance(fired, record, since, now) if months >= 0.1 else None,
         outages=len(record),
         detected=len(record) - len(misses),
         recall=round((len(record) - len(misses)) / len(record), 4) if record else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 
@@ -12,7 +13,7 @@ from detector.domain import MINUTE, parse_time
 from detector.notify.words import clock_words, duration_words, number_words, return_period_words
 from detector.web import picture
 from detector.web.board import place
-from detector.web.shapes import Board, Row, SourceLook
+from detector.web.shapes import Board, DecisionLook, Row, SourceLook
 
 SPARK = (120.0, 28.0)
 STATE_WORDS = {
@@ -51,6 +52,7 @@ def environment(zone: tzinfo = UTC, zone_name: str = "UTC") -> Environment:
         "strip": strip,
         "sort_key": sort_key,
         "headline": headline,
+        "folded": folded,
     }
     made.globals |= {"STATE_WORDS": STATE_WORDS, "PAGE_WORDS": PAGE_WORDS, "zone": zone, "zone_name": zone_name}
     return made
@@ -153,3 +155,28 @@ def strip(source: SourceLook, now: datetime) -> dict[str, str]:
         ]
         paths[kind] = picture.spans(pieces, width=240, height=8)
     return paths
+
+
+def folded(decisions: Sequence[DecisionLook]) -> list[tuple[DecisionLook, DecisionLook, int]]:
+    """Decisions of the same kind on the same receiver that follow each other, as one: the first, the last, how many.
+
+    >>> one = DecisionLook(at="1", receiver="ops", told=False, reason="r", note="n", fate="")
+    >>> several = folded([one, one | {"at": "2"}, one | {"told": True}])
+    >>> [(first["at"], last["at"], count) for first, last, count in several]
+    [('1', '2', 2), ('1', '1', 1)]
+    """
+    found: list[tuple[DecisionLook, DecisionLook, int]] = []
+    latest: dict[str, int] = {}
+    for each in decisions:
+        place = latest.get(each["receiver"])
+        if place is not None and not each["told"] and _alike(found[place][1], each):
+            first, _, count = found[place]
+            found[place] = (first, each, count + 1)
+        else:
+            latest[each["receiver"]] = len(found)
+            found.append((each, each, 1))
+    return found
+
+
+def _alike(one: DecisionLook, other: DecisionLook) -> bool:
+    return (one["told"], one["reason"], one["note"]) == (other["told"], other["reason"], other["note"])

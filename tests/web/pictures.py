@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "pictures"
 CUT = "2026-10-05T12:52:00Z"
-OVER = "2026-10-05T14:05:00Z"
+OVER = "2026-10-05T14:20:00Z"
 DESK, WIDE, PHONE = 1280, 1440, 360
 
 

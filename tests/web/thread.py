@@ -29,18 +29,25 @@ code { font-size: 12px; border: 1px solid var(--line); border-radius: 3px; paddi
 .row { display: flex; flex-wrap: wrap; gap: 8px; margin: 8px 0 2px; }
 .row span { border: 1px solid var(--soft); border-radius: 5px; padding: 4px 11px; font-weight: 600; font-size: 13px;
   background: var(--button); }
+.mark { display: inline-block; width: 13px; height: 13px; border-radius: 50%; margin-right: 3px; }
 .count { color: var(--link); font-size: 13px; font-weight: 600; padding: 0 16px 6px 62px; }
 """
 
 
+_MARKS = {"🔴": "#d33", "🟠": "#f08c2e", "🟡": "#e8c229", "✅": "#2e9e5b", "📣": "#3b6ea5"}
+
+
 def thread_page(messages: list[dict[str, Any]], channel: str) -> str:
-    """A page of messages (`{"message": body, "thread": [body, ...]}`), each with its thread below."""
+    """A page of messages (`{"first": body, "message": body, "thread": [body, ...]}`), each with its thread below."""
     parts = [f"<header># {html.escape(channel)}<small>rendered from the Block Kit that was sent</small></header>"]
     for each in messages:
-        parts.append(_message(each["message"], "the message, as it reads at the end"))
+        parts.append(_message(each["first"], "as it was posted"))
         answers = each["thread"]
         parts.append(f'<div class="count">{len(answers)} replies</div>')
         parts += [_message(answer, "in the thread", answer=True) for answer in answers]
+        if each["message"] != each["first"]:
+            parts.append('<div class="count">and by then the first message had become</div>')
+            parts.append(_message(each["message"], "edited"))
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>The thread</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_CSS}</style>{"".join(parts)}</html>'
@@ -72,6 +79,9 @@ def _block(block: dict[str, Any]) -> str:
 def _text(text: dict[str, Any]) -> str:
     """Slack's escapes are HTML's; in `mrkdwn` links and code are marked up too."""
     shown = str(text["text"]).replace('"', "&quot;")
+    for mark, colour in _MARKS.items():
+        # Drawn, since a machine without a font of emoji would show a box.
+        shown = shown.replace(mark, f'<i class="mark" style="background: {colour}"></i>')
     if text["type"] == "mrkdwn":
         shown = re.sub(r"<(https?://[^|>]+)\|([^>]*)>", r'<a href="\1">\2</a>', shown)
         shown = re.sub(r"`([^`]*)`", r"<code>\1</code>", shown)
