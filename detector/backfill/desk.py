@@ -23,7 +23,10 @@ HEEDED = 0.25
 _TOGETHER = 4000  # posts matched and judged at a time
 _ROWS = 50_000  # rows of a segment at most, so that sorting them takes little memory
 
-Judge = Callable[[Sequence[tuple[int, Post]], Callable[[str], None]], list[tuple[int, Judgement]]]
+Found = tuple[list[tuple[int, Judgement]], int]
+"""Judged mentions with the lines of their posts, and how many of them had been judged before."""
+
+Judge = Callable[[Sequence[tuple[int, Post]], Callable[[str], None]], Found]
 
 
 class Desk:
@@ -33,7 +36,7 @@ class Desk:
         """Begin with segment `number`."""
         self.segments: list[Segment] = []
         self._job, self._part, self._reader, self._judge_posts = job, part, reader, judge
-        self._number, self._chunks, self._size = number, 0, 0
+        self._number, self._chunks, self._size, self._known = number, 0, 0, 0
         self._posts: list[tuple[int, Post]] = []
         self._rows: list[Row] = []
         self._seconds: defaultdict[str, float] = defaultdict(float)
@@ -57,7 +60,8 @@ class Desk:
         self._write(last=True)
 
     def _judge(self) -> None:
-        judged = self._judge_posts(self._posts, self._lap)
+        judged, known = self._judge_posts(self._posts, self._lap)
+        self._known += known
         self._posts = []
         heeded = {line for line, judgement in judged if judgement.p.now >= HEEDED}
         self._rows += [Row(line, line in heeded, judgement) for line, judgement in judged]
@@ -76,12 +80,13 @@ class Desk:
             counters=msgspec.to_builtins(self._reader.counters.take()),
             tally=msgspec.json.decode(msgspec.json.encode(self._reader.tally)),
             seconds=dict(self._seconds),
+            known=self._known,
             warning=warning,
         )
         self._reader.tally = Tally()
         _place(path.with_suffix(".json"), msgspec.json.encode(segment))
         self.segments.append(segment)
-        self._rows, self._size, self._number = [], 0, self._number + 1
+        self._rows, self._size, self._known, self._number = [], 0, 0, self._number + 1
         self._seconds.clear()
 
     def _written(self, name: str) -> tuple[Path, str]:

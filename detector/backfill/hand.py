@@ -9,9 +9,10 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from detector.backfill.desk import Desk, finished
+from detector.backfill.desk import Desk, Found, finished
 from detector.backfill.engines import Beat, Judged, Report, Result, Segment, Weighed
 from detector.backfill.job import Bucket, Job, Part, Task
+from detector.backfill.known import Known
 from detector.backfill.replay import batches
 from detector.backfill.rows import Row, merged, read_rows
 from detector.backfill.tape import Tape, Taped
@@ -79,7 +80,7 @@ class Hand:
         report(Beat(0, read // part.stripes))
         return desk.segments
 
-    def _judged(self, posts: Sequence[tuple[int, Post]], lap: Callable[[str], None]) -> list[tuple[int, Judgement]]:
+    def _judged(self, posts: Sequence[tuple[int, Post]], lap: Callable[[str], None]) -> Found:
         """The judged mentions of watched services in some posts, with the lines of the posts."""
         lines: list[int] = []
         mentions: list[Mention] = []
@@ -89,9 +90,20 @@ class Hand:
                     lines.append(line)
                     mentions.append(mention)
         lap("match")
-        judged = self.classifier.judge(mentions) if mentions else []
+        before = self._known.find(mentions)
+        open_ = [mention for mention, p in zip(mentions, before, strict=True) if p is None]
+        fresh = iter(self.classifier.judge(open_) if open_ else ())
+        named = self.job.judged_by
+        judged = [
+            next(fresh) if p is None else Judgement(mention=mention, p=p, classifier=named)
+            for mention, p in zip(mentions, before, strict=True)
+        ]
         lap("classify")
-        return list(zip(lines, judged, strict=True))
+        return list(zip(lines, judged, strict=True)), len(mentions) - len(open_)
+
+    @cached_property
+    def _known(self) -> Known:
+        return Known(self.job.cached)
 
     @property
     def net(self) -> Net:
