@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from detector.classify.artifact import HEAD, MANIFEST
 from detector.classify.card import card
@@ -16,6 +17,7 @@ from detector.classify.labels import Labelled, LabelSet, read_labels
 from detector.classify.splits import clusters, folds, later
 from detector.classify.static import build
 from detector.classify.train import train
+from detector.cli import cli
 from detector.errors import UsageError
 from detector.match import NameMatcher
 from tests.classify.conftest import mention, own_labels, small_table
@@ -85,6 +87,22 @@ def test_near_duplicates_never_stand_on_both_sides() -> None:
     assert groups[0] == groups[1] == groups[2]
     for held, test in folds(groups.tolist()):
         assert not set(groups[held].tolist()) & set(groups[test].tolist())
+
+
+def test_what_is_measured_on_is_not_trained_on(trained: Path, tmp_path: Path) -> None:
+    """`--measured` keeps its posts, and what is all but the same, out of the static model's training too."""
+    rows = own_labels().read_text(encoding="utf-8").splitlines(keepends=True)
+    measured = tmp_path / "measured.jsonl"
+    twin = json.loads(rows[3])
+    twin |= {"id": "another", "text": twin["text"] + "!"}
+    measured.write_text("".join(rows[:3]) + json.dumps(twin) + "\n", encoding="utf-8")
+    args = ["train", "--labels", str(own_labels()), "--measured", str(measured), "--words", str(trained)]
+
+    found = CliRunner().invoke(cli, [*args, "--out", str(tmp_path / "out")])
+
+    assert found.exit_code == 0, found.output
+    counted = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["data"]["labels"]
+    assert sum(counted.values()) <= len(rows) - 4
 
 
 def test_the_later_split_tests_on_later_posts() -> None:
