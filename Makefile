@@ -94,8 +94,9 @@ SHARED ?= ../shared/data
 TEXTS = $(foreach f,reddit-top-2013 hn-2016-2018 reddit-llm-2025h1 app-reviews-chatgpt tweets-complaints-2019 \
 	github-issues-claude-code,--texts $(SHARED)/posts/$f.jsonl.gz)
 LABELS = --labels $(SHARED)/labels/train.jsonl --labels data/labels/archive.jsonl $(TEXTS) \
-	--own data/labels/own.jsonl --own data/labels/own_a.jsonl --own data/labels/own_b.jsonl \
-	--measured data/labels/natural.jsonl --measured $(SHARED)/labels/dev-twcs.jsonl
+	--own data/labels/own.jsonl --own data/labels/own_a.jsonl --own data/labels/own_b.jsonl --own data/labels/own_c.jsonl \
+	--measured data/labels/natural.jsonl --measured $(SHARED)/labels/dev-twcs.jsonl \
+	--measured tests/fixtures/behaviour/hard_negatives.jsonl --measured tests/fixtures/behaviour/hard_positives.jsonl
 
 models: setup
 	$(BIN)/python -m detector train $(LABELS) --out models/static

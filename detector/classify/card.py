@@ -22,6 +22,7 @@ _COLUMNS = (
     ("precision at 90 % recall", "precision_at_90", ".3f"),
     ("false per 1,000 others at 60 % recall", "false_at_60", ".1f"),
     ("ECE", "ece", ".3f"),
+    ("right at .5", "right", ".3f"),
     ("five labels right", "accuracy", ".3f"),
 )
 
@@ -98,6 +99,6 @@ def measures_table(rows: dict[str, dict[str, Any]]) -> list[str]:
         "|---" * (len(_COLUMNS) + 1) + "|",
     ]
     for name, measures in rows.items():
-        cells = ["-" if measures[key] is None else format(measures[key], form) for _, key, form in _COLUMNS]
+        cells = ["-" if measures.get(key) is None else format(measures[key], form) for _, key, form in _COLUMNS]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines

@@ -37,6 +37,7 @@ class Measures:
         precision_at_90: best precision that keeps 90 % of `now`.
         false_at_60: false alarms per 1,000 other posts at a recall of 60 %.
         ece: expected calibration error of `now`, ten bins.
+        right: share of posts on the right side of .5.
         accuracy: share of posts whose likeliest label of five is right.
         log_loss: of the five labels, nats.
     """
@@ -48,6 +49,7 @@ class Measures:
     precision_at_90: float
     false_at_60: float
     ece: float
+    right: float
     accuracy: float
     log_loss: float
 
@@ -111,6 +113,7 @@ def measure(labels: I64, p: F64) -> Measures:
         precision_at_90=metrics.precision_at_recall(truth, score, 0.9),
         false_at_60=metrics.false_per_thousand(truth, score, 0.6),
         ece=metrics.calibration_error(truth, score),
+        right=float(((score >= 0.5) == truth).mean()) if some else float("nan"),
         accuracy=float((p.argmax(axis=1) == labels).mean()) if some else float("nan"),
         log_loss=float(-np.log(p[np.arange(len(labels)), labels].clip(1e-9)).mean()) if some else float("nan"),
     )
