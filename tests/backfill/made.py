@@ -68,6 +68,7 @@ def lines(seed: int = 1, days: int = 6) -> tuple[str, ...]:
 
 def write(path: Path, rows: Iterable[str]) -> Path:
     """Lines as a file."""
+    path.parent.mkdir(exist_ok=True)
     path.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
     return path
 

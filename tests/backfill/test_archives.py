@@ -1,4 +1,4 @@
-"""Archives as they are found: judged once, out of order, overlapping, damaged, too big for the cache; all of it told."""
+"""Archives as they are found: judged once, out of order, overlapping, damaged, too big for the cache; all told."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ from detector.backfill.local import Single
 from detector.backfill.partitioned import Heard
 from detector.backfill.run import Backfilled
 from detector.cli import cli
+from detector.collectors.archive import load_posts
+from detector.collectors.archive_counters import ReadCounters
 from detector.collectors.archive_reader import Window
+from detector.config.catalogue import load_catalogue
 from detector.domain import Budget
 from detector.errors import BadArchiveError
+from detector.match.matcher import NameMatcher
 from tests.backfill import made
 
 
@@ -33,6 +37,13 @@ def run(job: Job, paths: Sequence[Path], cache: Path | None = None, **more: obje
     planned = plan(job, paths, workers=1, cache=cache, **more)  # type: ignore[arg-type]
     done, heard = backfill_archives(planned, Single(), incidents=made.incidents())
     return done, heard, planned
+
+
+def naming(paths: Sequence[Path]) -> int:
+    """How many posts name a watched service."""
+    matcher = NameMatcher(load_catalogue())
+    posts = load_posts(paths, counters=ReadCounters())
+    return sum(any(mention.service in made.WATCHED for mention in matcher.match(post)) for post in posts)
 
 
 @pytest.fixture
@@ -132,10 +143,10 @@ def test_a_cache_without_room_is_a_warning(tmp_path: Path, archive: Path) -> Non
 
 def test_a_disk_that_fills_up_is_a_warning(tmp_path: Path, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that the cache takes no more go to the work folder."""
-    from detector.backfill import desk
+    from detector.backfill import desk, rows
 
     cache, said = tmp_path / "cache", list[str]()
-    write = desk.write_rows
+    write = rows.write_rows
 
     def full(path: Path, *rest: object) -> None:
         if cache in path.parents:
@@ -205,6 +216,19 @@ def test_of_a_post_that_came_twice_the_one_seen_first_counts(tmp_path: Path) -> 
     done, heard, _ = run(made.job(tmp_path), [edited, first])
 
     assert done.replayed.mentioned == {"slack": 1, "github": 1}
+    assert heard.counters.duplicates == naming([part]) > 0
+    assert [alert.key for alert in done.alerts] == [alert.key for alert in alone.alerts]
+    assert done.scoreboard["mentions"] == alone.scoreboard["mentions"]
+
+
+def test_of_a_post_that_came_twice_the_one_seen_first_counts(tmp_path: Path) -> None:
+    """An edit that an archive learned later replaces nothing, in whatever file it stands."""
+    edited = made.write(tmp_path / "a.jsonl", [made.line(1, 5, "discord is down"), made.line(2, 9, "is github down")])
+    first = made.write(tmp_path / "b.jsonl", [made.line(1, 4, "slack is down")])
+
+    done, heard, _ = run(made.job(tmp_path), [edited, first])
+
+    assert done.replayed.mentioned == {"slack": 1, "github": 1}
     assert heard.counters.duplicates == 1
 
 
@@ -237,7 +261,7 @@ def test_every_form_reads_the_same(tmp_path: Path, archive: Path) -> None:
     forms[0].write_bytes(gzip.compress(raw))
     parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=31, enable_ldm=True)
     forms[1].write_bytes(zstandard.ZstdCompressor(compression_params=parameters).compress(raw))
-    pq.write_table(pa.Table.from_pylist(rows), forms[2], row_group_size=500)  # type: ignore[no-untyped-call]
+    pq.write_table(pa.Table.from_pylist(rows), forms[2], row_group_size=500)
     lines = ["id,created_at,source_name,author,text,truth"]
     lines += [
         ",".join([*(r[k] for k in ("id", "created_at", "source", "author")), f'"{r["text"]}"', r["truth"]])
@@ -277,7 +301,7 @@ def test_bad_lines_and_encodings_are_counted_by_kind(tmp_path: Path) -> None:
     ]
     mixed = [line for number, row in enumerate(rows) for line in (row, bad[number % len(bad)])]
     path = tmp_path / "mixed.jsonl"
-    path.write_bytes(b"\r\n".join(mixed))
+    path.write_bytes(b"\r\n".join(mixed) + b"\r\n")
 
     done, heard, _ = run(made.job(tmp_path), [path])
 
@@ -301,7 +325,7 @@ def test_a_file_of_nothing_but_bad_lines_is_an_error_with_an_example(tmp_path: P
 def test_a_parquet_file_without_our_columns_is_an_error(tmp_path: Path) -> None:
     """It names the columns that are needed."""
     path = tmp_path / "other.parquet"
-    pq.write_table(pa.table({"x": [1, 2]}), path)  # type: ignore[no-untyped-call]
+    pq.write_table(pa.table({"x": [1, 2]}), path)
 
     with pytest.raises(BadArchiveError, match="none of the columns"):
         run(made.job(tmp_path), [path])
