@@ -192,30 +192,6 @@ def test_overlapping_archives_and_equal_files_count_once(tmp_path: Path, archive
 
     alone, _, _ = run(made.job(tmp_path), [archive])
     assert "holds the same bytes" in planned.notes[0]
-    assert (
-        heard.counters.duplicates
-        == sum(
-            "slack" in row.lower()
-            or "cloudflare" in row.lower()
-            or "github" in row.lower()
-            or "discord" in row.lower()
-            or "claude" in row.lower()
-            for row in ()
-        )
-        or heard.counters.duplicates > 0
-    )
-    assert [alert.key for alert in done.alerts] == [alert.key for alert in alone.alerts]
-    assert done.scoreboard["mentions"] == alone.scoreboard["mentions"]
-
-
-def test_of_a_post_that_came_twice_the_one_seen_first_counts(tmp_path: Path) -> None:
-    """An edit that an archive learned later replaces nothing, in whatever file it stands."""
-    edited = made.write(tmp_path / "a.jsonl", [made.line(1, 5, "discord is down"), made.line(2, 9, "is github down")])
-    first = made.write(tmp_path / "b.jsonl", [made.line(1, 4, "slack is down")])
-
-    done, heard, _ = run(made.job(tmp_path), [edited, first])
-
-    assert done.replayed.mentioned == {"slack": 1, "github": 1}
     assert heard.counters.duplicates == naming([part]) > 0
     assert [alert.key for alert in done.alerts] == [alert.key for alert in alone.alerts]
     assert done.scoreboard["mentions"] == alone.scoreboard["mentions"]
@@ -309,7 +285,7 @@ def test_bad_lines_and_encodings_are_counted_by_kind(tmp_path: Path) -> None:
     assert counters.lines == len(mixed)
     assert counters.lines == counters.read + counters.filtered + counters.bad_lines + counters.blank
     assert counters.read + counters.filtered == done.scoreboard["posts"] == len(rows)
-    assert set(done.scoreboard["bad_lines"]) == {"not JSON", "no time", "wrong shape"}
+    assert set(done.scoreboard["bad_lines"]) == {"not JSON", "no time", "wrong shape", "not UTF-8"}
     assert all(len(examples) == 5 for examples in counters.examples.values())
 
 
