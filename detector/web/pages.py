@@ -136,7 +136,8 @@ class Pages:
         with self._desk.asking() as ask:
             look = proof.look(ask, self._desk.around, self._desk.around.now())
         counts = histogram(look["leads_minutes"])
-        most = max(count for _, count in counts) or 1
+        # A bar of one or two does not fill the width: it would look like many.
+        most = max(5, *(count for _, count in counts))
         shares = [(name, count, round(100 * count / most)) for name, count in counts]
         return self._page(request, "proof.html", look=look, counts=shares)
 

@@ -112,7 +112,9 @@ def keep(taken: bytes, to: Path) -> None:
     """As a small PNG."""
     from PIL import Image
 
-    picture = Image.open(BytesIO(taken)).convert("RGB").quantize(96, dither=Image.Dither.NONE)
+    picture = (
+        Image.open(BytesIO(taken)).convert("RGB").quantize(224, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    )
     picture.save(to, optimize=True)
     sys.stdout.write(f"{to.name} {to.stat().st_size / 1000:.0f} kB\n")
 
