@@ -21,7 +21,7 @@ _LOOKALIKES = {
 _SIGNS = {
     "\u2018": "'", "\u2019": "'", "\u201b": "'", "\u02bc": "'", "\u00b4": "'", "`": "'", "\uff07": "'",
     "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2212": "-",
-    "\u0131": "i", "\u0142": "l", "\u00f8": "o",
+    "\u0131": "i", "\u0142": "l", "\u00f8": "o", "\u2122": "", "\u00ae": "", "\u00a9": "",
 }  # fmt: skip
 _UNSPACED = "\u0e00"  # Thai, kana, Han, Hangul: words stand side by side without spaces, so each letter is a boundary
 _MOST_CACHED = 20_000

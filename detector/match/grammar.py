@@ -92,6 +92,7 @@ _PRODUCT = re.compile(
     r"customer service|customer support|support team|is hiring|announce[sd]?|launche[sd]|unveil(?:s|ed)|acquire[sd]|"
     r"laid off|lays off)\b"
 )
+_PART_OF_IT = re.compile(r"-(?:bots?|apis?|apps?|servers?|cli|status|login|sync|connect|client|web|desktop|mobile)\b")
 _ON = re.compile(r"(?:^|[ (])(?:on|via|over|through|using) (?:my |our )?[\"'*(]?$")
 _WITH = re.compile(
     r"(?:^|[ (])(?:on|via|over|through|using|use|used|uses|with|off|from|open|opened|opening|took|down|joined|left|"
@@ -216,7 +217,7 @@ def person_or_compound(plain: str, start: int, end: int) -> bool:
     if start and plain[start - 1] == "-" and start > 1 and plain[start - 2].isalnum():
         return True
     if plain[end : end + 1] == "-" and plain[end + 1 : end + 2].isalpha():
-        return True
+        return not _PART_OF_IT.match(plain, end)
     found = _LAST_WORD.search(plain, max(0, start - 40), start)
     if found is None or found[2].strip() != "":
         return False

@@ -7,7 +7,7 @@ names nothing, costs one fold and one scan.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
@@ -28,6 +28,7 @@ from detector.match.grammar import (
 )
 from detector.match.lists import inside, joined, lacking
 from detector.match.names import Directory, hosts, is_status_host
+from detector.match.slips import slips_of
 from detector.match.surroundings import Place, host, place, token, venue
 
 # Names further back in a text are not looked for: no post that complains needs so many characters.
@@ -77,6 +78,7 @@ class _Reading:
 
     folded: Folded
     home: str | None
+    known: frozenset[str] = frozenset()
     words: frozenset[str] | None = None
     tries: dict[int, int] = field(default_factory=dict)
     accepted: list[tuple[_Name, int, int]] = field(default_factory=list)
@@ -117,9 +119,17 @@ class NameMatcher:
                 if name not in known:
                     known.append(name)
         patterns.pop(" ", None)
+        for slip, name in _slips(patterns):
+            patterns[slip] = [name]
         self._names = [sorted(names, key=lambda n: n.kind is _Kind.AMBIGUOUS) for names in patterns.values()]
         self._automaton = AhoCorasick(list(patterns)) if patterns else None
         self._patterns = tuple(patterns)
+        self._known = frozenset(patterns)
+
+    @property
+    def spellings(self) -> int:
+        """How many are looked for, slips of the finger included."""
+        return len(self._patterns)
 
     def resolve(self, hint: str) -> str | None:
         """The slug an archive's hint means (slug, handle, name), or None.
@@ -161,7 +171,7 @@ class NameMatcher:
             return []
         named: dict[str, str] = {}
         if finds:
-            reading = _Reading(folded, home)
+            reading = _Reading(folded, home, self._known)
             self._read(reading, finds)
             if reading.unclear and len(reading.accepted) + len(reading.unclear) > 1:
                 _share(reading)
@@ -226,6 +236,8 @@ def _accepts(name: _Name, reading: _Reading, start: int, end: int) -> bool:
     if name.kind is _Kind.HOST:
         return host(token(plain, start, end)).removeprefix("www.") == name.alias
     where = place(plain, start, end)
+    if where is Place.PART and name.kind is _Kind.NAME and _several(reading, start, end):
+        where = Place.TEXT
     if where not in _NAMING:
         return False
     if where is Place.TEXT and _other_thing(reading, start, end):
@@ -239,6 +251,17 @@ def _accepts(name: _Name, reading: _Reading, start: int, end: int) -> bool:
             return where is Place.OUTAGE_TAG or _means_it(name, reading, start, end)
         case _:
             return True
+
+
+def _several(reading: _Reading, start: int, end: int) -> bool:
+    """Whether a clear name stands in the plural and fails: "both our githubs time out", but no canvas for Canva."""
+    plain = reading.folded.plain
+    if f" {plain[start : end + 1]}" in reading.known:
+        return False
+    if plain[end : end + 1] != "s" or plain[end - 1] == "s" or end - start < 5:
+        return False
+    beyond = plain[end + 1 : end + 2]
+    return not (beyond.isalnum() or beyond == "_") and fails_behind(plain[end + 1 : end + 161])
 
 
 def _means_it(name: _Name, reading: _Reading, start: int, end: int) -> bool:
@@ -310,6 +333,22 @@ def _share(reading: _Reading) -> None:
             added.add(open_)
             clear.add(open_)
     reading.accepted += [(unclear[span], *span) for span in sorted(added)]
+
+
+def _slips(patterns: Mapping[str, Sequence[_Name]]) -> list[tuple[str, _Name]]:
+    """Slips of the finger in names, each the service's where it fails."""
+    meant = {
+        pattern[1:]: name.service
+        for pattern, names in patterns.items()
+        for name in names[:1]
+        if name.kind in {_Kind.NAME, _Kind.AMBIGUOUS} and len({each.service for each in names}) == 1
+    }
+    rule = _rule(Ambiguous(alias="slip"))
+    return [
+        (f" {slip}", _name(_Kind.AMBIGUOUS, meant[name], slip, rule))
+        for slip, name in slips_of(meant)
+        if f" {slip}" not in patterns
+    ]
 
 
 def _names(service: Service) -> Iterator[_Name]:

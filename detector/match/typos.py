@@ -27,7 +27,8 @@ _REAL = frozenset({"broke", "lading", "serve", "sever", "eras", "terror", "issue
 _WORD = re.compile(r"[^\W\d_]+(?:['’;]t)?")
 
 
-def _slips(word: str) -> set[str]:
+def slips(word: str) -> set[str]:
+    """A word with a letter left out (never the first), doubled, or exchanged with its neighbour."""
     made = {word[:i] + word[i + 1 :] for i in range(1, len(word))}
     made |= {word[:i] + word[i] + word[i:] for i in range(len(word))}
     made |= {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1)}
@@ -38,7 +39,7 @@ def _slips(word: str) -> set[str]:
 def _table() -> dict[str, str]:
     table: dict[str, str] = {}
     for word in _RIGHT:
-        for slip in _slips(word) - set(_RIGHT) - _REAL:
+        for slip in slips(word) - set(_RIGHT) - _REAL:
             if len(slip) > 3:
                 table.setdefault(slip, word)
     return table | _SHORT

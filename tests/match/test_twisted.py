@@ -111,3 +111,23 @@ def test_matching_twice_gives_the_same(texts: list[str]) -> None:
 def test_names_share_failures_but_not_people_places_and_hosts(text: str, services: str) -> None:
     """Lists, shared status hosts, persons, stadiums, users' hosts, verbs, slips of the finger."""
     assert named(text) == services
+
+
+def test_a_slip_of_the_finger_counts_where_it_fails_and_nowhere_else() -> None:
+    """And only if it is no word, and no slip of two names."""
+    assert named("gihub wont load") == "github"
+    assert named("is cluade down?") == "claude"
+    assert named("I read about gihub yesterday") == ""
+    assert named("the thread is stuck, the nation is down") == ""
+    matcher = NameMatcher(
+        [Service(slug="a", name="A", aliases=("kettle",)), Service(slug="b", name="B", aliases=("kattle",))]
+    )
+    post = Post(source="s", id="1", created_at=AT, seen_at=AT, text="kttle is down")
+    assert matcher.match(post) == []
+
+
+def test_several_of_a_name_are_the_name_unless_they_are_another() -> None:
+    """The plural of a clear name that fails."""
+    assert named("both our githubs time out") == "github"
+    assert named("the githubs of this world") == ""
+    assert named("the canvas is frozen solid") == ""
