@@ -33,6 +33,7 @@ REST_S = 0.6
 MINUTE_S = 60.0
 # Nobody has asked for so long: look no more until somebody does.
 IDLE_S = 120.0
+_MOST_TOLD = 64
 
 
 @dataclass(slots=True)
@@ -76,6 +77,7 @@ class Live:
         self._news: asyncio.Event | None = None
         self._closed = False
         self._awake = False
+        self._told: dict[tuple[int, int, str | None], dict[str, Any]] = {}
 
     def snapshot(self) -> Snapshot:
         """The board now: the last look if it still holds, else a new one. Call it in a thread.
@@ -189,6 +191,15 @@ class Live:
         return int(number) if run == self.run_id and number.isascii() and number.isdigit() and len(number) < 18 else 0
 
     def _event(self, now: Snapshot, number: int, service: str | None) -> dict[str, Any]:
+        """What changed between two numbers, written once for all the streams that know as much."""
+        key = (now.number, number, service)
+        if key not in self._told:
+            if len(self._told) >= _MOST_TOLD or any(known[0] != now.number for known in self._told):
+                self._told.clear()
+            self._told[key] = self._written(now, number, service)
+        return self._told[key]
+
+    def _written(self, now: Snapshot, number: int, service: str | None) -> dict[str, Any]:
         rows = [
             {"slug": slug, "name": entry.row["name"], "state": entry.row["state"], "html": entry.html}
             for slug, entry in now.entries.items()
