@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
+from math import ceil, floor, log10
 
 from detector.backfill.timeline import STEP
 
@@ -147,6 +148,48 @@ def histogram(
         parts.append(
             f'<text x="{_n(_LEFT + place * width)}" y="{_n(HEIGHT - 5)}" text-anchor="{anchor}">{escape(words)}</text>'
         )
+    return _frame(label, parts)
+
+
+def tradeoff(points: Sequence[tuple[float, float, str]], *, label: str, across: str, up: str) -> str:
+    """Points (x, y, words) joined in their order; x on a logarithmic scale, at most 0 at its left end.
+
+    Args:
+        across, up: what x and y are.
+    """
+    left, right, top, bottom = _LEFT + 10, WIDTH - _RIGHT - 46, 30.0, HEIGHT - _FOOT - 14
+    above = [x for x, _, _ in points if x > 0]
+    low, high = (log10(min(above)), log10(max(above))) if above else (0.0, 1.0)
+    low, high = floor(low) - (0.5 if len(above) < len(points) else 0.0), max(ceil(high), floor(low) + 1)
+    floor_y, most = min(0.0, *(y for _, y, _ in points)), max(1.0, *(y for _, y, _ in points))
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        share = (log10(x) - low) / (high - low) if x > 0 else 0.0
+        return left + (right - left) * share, bottom - (bottom - top) * (y - floor_y) / (most - floor_y)
+
+    parts = [f'<path class="base" d="M{_n(left)} {_n(top)}V{_n(bottom)}H{_n(right)}"/>']
+    parts += [
+        f'<text x="{_n(left - 4)}" y="{_n(place(1, y)[1] + 4)}" text-anchor="end">{_figure(y)}</text>'
+        for y in sorted({floor_y, 0.0, most})
+    ]
+    for power in range(ceil(low), high + 1):
+        x, _ = place(10.0**power, 0.0)
+        parts.append(f'<path class="grid" d="M{_n(x)} {_n(top)}V{_n(bottom)}"/>')
+        parts.append(f'<text x="{_n(x)}" y="{_n(bottom + 12)}" text-anchor="middle">{10.0**power:g}</text>')
+    parts.append(f'<text x="{_n(right)}" y="{_n(HEIGHT - 4)}" text-anchor="end">{escape(across)}</text>')
+    parts.append(f'<text x="{_n(left)}" y="12">{escape(up)}</text>')
+    placed = [place(x, y) for x, y, _ in points]
+    parts.append(f'<path class="mark alert" d="M{" L".join(f"{_n(x)} {_n(y)}" for x, y in placed)}"/>')
+    taken: list[tuple[float, float]] = []
+    for (x, y), (_, _, words) in zip(placed, points, strict=True):
+        parts.append(f'<circle class="early" cx="{_n(x)}" cy="{_n(y)}" r="3"/>')
+        tail = x + 6 + len(words) * _LETTER > WIDTH
+        row = y - 5 if tail else y + 4
+        while any(abs(row - other) < _ROW - 2 and abs(x - at) < len(words) * _LETTER for at, other in taken):
+            row += 2
+        taken.append((x, row))
+        side = f'x="{_n(x)}" text-anchor="end"' if tail else f'x="{_n(x + 6)}"'
+        parts.append(f'<text class="t-alert" {side} y="{_n(row)}">{escape(words)}</text>')
     return _frame(label, parts)
 
 

@@ -40,6 +40,7 @@ COMMANDS = {
     "train": "Train a classifier from labelled posts.",
     "evaluate": "Measure a classifier on labelled posts.",
     "backfill": "Replay an archive: was it early?",
+    "tune": "Try budgets on an archive: delay against false alarms.",
     "evaluate-detection": "Score a replay's alerts against the true outages.",
     "simulate": "Write an archive of posts that nobody wrote, with known outages.",
 }
