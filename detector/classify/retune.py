@@ -187,6 +187,7 @@ def _crossed(corpus: Corpus, held: Held, labels: I64, weights: F64, blend: Blend
             rule = fit_blend(seen[0], seen[1], labels[rest], weights[rest], low=low, high=high)
             answers[name][own] = cascaded(asked[0], asked[1], rule)
     kinds = np.array([corpus.posts[row].kind for row in held.rows])
+    files = np.array([Path(corpus.posts[row].where.rpartition(":")[0]).name for row in held.rows])
     found: dict[str, Measures] = {}
     for name, p in answers.items():
         found[f"{name}, later 30 %"] = measure(labels, p)
@@ -195,6 +196,11 @@ def _crossed(corpus: Corpus, held: Held, labels: I64, weights: F64, blend: Blend
         for kind in sorted(set(kinds.tolist())):
             if (kinds == kind).sum() >= 100:
                 found[f"{name}, later 30 %, {kind}"] = measure(labels[kinds == kind], p[kinds == kind])
+        # Files differ in how their posts were picked: at random, or for being hard.
+        for file in sorted(set(files.tolist())):
+            of_file = mixed & (files == file)
+            if of_file.sum() >= 100:
+                found[f"{name}, later 30 % of {file}, without headlines"] = measure(labels[of_file], p[of_file])
     return found
 
 
