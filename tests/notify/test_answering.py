@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,6 +21,7 @@ from starlette.testclient import TestClient
 
 from detector.app.answering import Answering, answers_beside
 from detector.app.build import blueprint
+from detector.app.clock import system_now
 from detector.app.page import page_surroundings, writer
 from detector.config.catalogue import load_catalogue
 from detector.config.secret import Secret
@@ -28,6 +33,7 @@ from detector.notify.slack_socket import SocketMode
 from detector.protocols import Notifier
 from detector.store import Store, open_reader
 from detector.web import create_app
+from tests.loopback import unused_port
 from tests.notify.builders import NOON, make_alert, make_notification, minute
 from tests.notify.channels import Server
 from tests.notify.slack_socket import APP_TOKEN, SECRET, Workspace, pressed
@@ -349,3 +355,52 @@ def test_a_webhook_revises_only_at_slacks_own_address(store: Store) -> None:
     for address in (None, "https://evil.example/", "http://hooks.slack.com/x", "https://u@hooks.slack.com/"):
         with pytest.raises(DeliveryError, match="address of Slack"):
             asyncio.run(hook.revise(OWED, address))
+
+
+def test_a_running_daemon_takes_signed_answers(tmp_path: Path) -> None:
+    """`detector watch` with the page: a signed request is taken, an unsigned one is not, and SIGTERM still ends it."""
+    port = unused_port()
+    config = tmp_path / "detector.toml"
+    config.write_text(
+        f"""
+[watch]
+classifier = "keyword"
+[status]
+enabled = false
+[sources.feeds]
+enabled = false
+[web]
+enabled = true
+port = {port}
+names = ["alerts.example.org"]
+[receivers.slack]
+webhook_env = "HOOK"
+signing_secret_env = "SIGNING"
+""",
+        encoding="utf-8",
+    )
+    env = {**os.environ, "HOOK": "https://hooks.slack.com/services/x", "SIGNING": KEY}
+    command = [str(Path(sys.executable).with_name("detector")), "watch", "--config", str(config)]
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True) as daemon:
+        assert daemon.stderr is not None
+        for line in daemon.stderr:
+            if "ready" in line:
+                break
+        now = system_now()
+        body, headers = request({"type": "view_closed"}, after=(now - NOON).total_seconds() / 60)
+        taken = _post(port, body, headers)
+        refused = _post(port, body + b"x", headers)
+        daemon.terminate()
+        daemon.communicate(timeout=20)
+
+    assert (taken, refused) == (200, 401)
+    assert daemon.returncode == 0
+
+
+def _post(port: int, body: bytes, headers: dict[str, str]) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", "/slack/answers", body=body, headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
