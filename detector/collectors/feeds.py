@@ -6,6 +6,7 @@ Settings (all optional)::
     mastodon = ["mastodon.social"]      # public tag feeds of these servers
     services = ["claude", "slack"]      # for which services; default: a dozen of those watched
     interval = 120                      # seconds between polls of one source
+    robots = true                       # ask each host's robots.txt first; false where you have its leave
     [urls]                              # any feed: source "feed:NAME"
     hn = "https://hnrss.org/newest?q=down"
     team = { url = "http://10.0.0.5/feed", interval = 60, allow_private = true, source = "feed:team" }
@@ -27,6 +28,7 @@ from detector.domain import Coverage, CoverageState, Post, Service
 from detector.errors import ConfigError, Temporary, TransportError
 from detector.protocols import Collector, Harvest
 from detector.transport.plaintext import cut, join_title
+from detector.transport.robots import Robots
 from detector.transport.session import Validators
 from detector.transport.worker import FeedEntry
 
@@ -56,6 +58,7 @@ class FeedCollector:
         allow_private: whether the feeds may live on a private network.
         titles_only: leave bodies out (Google News fills them with links to other headlines).
         max_age: entries older than this are history, not news, and are counted as `old`.
+        robots: whether each host is asked first what it wants of readers (never on one's own network).
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class FeedCollector:
         allow_private: bool | None = None,
         titles_only: bool = False,
         max_age: timedelta = MAX_AGE,
+        robots: bool = True,
     ) -> None:
         self._source = source
         self._urls = tuple(dict.fromkeys(urls))
@@ -76,6 +80,10 @@ class FeedCollector:
         self._allow_private = allow_private
         self._titles_only = titles_only
         self._max_age = max_age
+        own_network = context.session.private if allow_private is None else allow_private
+        self._robots = (
+            context.shared.setdefault("robots", Robots(context.session)) if robots and not own_network else None
+        )
 
     @property
     def source(self) -> str:
@@ -135,6 +143,8 @@ class FeedCollector:
         self, url: str, memory: FeedMemory, rejected: dict[str, int], gaps: list[Coverage], now: datetime
     ) -> list[Post]:
         """The feed's new entries; `memory` moves on only after the feed was read to its end."""
+        if self._robots is not None:
+            await self._robots.check(url)
         answer = await self._context.session.get(
             url,
             conditional=Validators(etag=memory.etag, last_modified=memory.modified),
@@ -227,13 +237,23 @@ def build(settings: Mapping[str, Any], context: CollectorContext) -> Sequence[Co
     if not isinstance(interval, int | float) or isinstance(interval, bool) or not 5 <= interval <= 86_400:
         problems.append(f"feeds.interval: a number of seconds from 5 to 86400 is needed, not {interval!r}")
         interval = 120
+    robots = settings.get("robots", True)
+    if not isinstance(robots, bool):
+        problems.append(f"feeds.robots: true or false is needed, not {robots!r}")
     wanted = _services(settings, context.services, problems)
     collectors: list[Collector] = []
     if settings.get("google_news", True) and wanted:
         base = str(settings.get("google_news_url", GOOGLE_NEWS)).rstrip("/")
         urls = [f"{base}/rss/search?q={quote_plus(_news_query(one))}&hl=en-US&gl=US&ceid=US:en" for one in wanted]
         collectors.append(
-            FeedCollector(source="google-news", urls=urls, interval=float(interval), context=context, titles_only=True)
+            FeedCollector(
+                source="google-news",
+                urls=urls,
+                interval=float(interval),
+                context=context,
+                titles_only=True,
+                robots=bool(robots),
+            )
         )
     hosts = settings.get("mastodon", ["mastodon.social"])
     if not isinstance(hosts, list | tuple) or not all(isinstance(host, str) for host in hosts):
@@ -248,9 +268,10 @@ def build(settings: Mapping[str, Any], context: CollectorContext) -> Sequence[Co
                 urls=[f"{base}/tags/{quote(tag)}.rss" for tag in tags],
                 interval=float(interval),
                 context=context,
+                robots=bool(robots),
             )
         )
-    collectors += _named(settings.get("urls", {}), float(interval), context, problems)
+    collectors += _named(settings.get("urls", {}), float(interval), context, problems, robots=bool(robots))
     if problems:
         raise ConfigError(problems)
     return collectors
@@ -269,7 +290,9 @@ def _services(settings: Mapping[str, Any], known: tuple[Service, ...], problems:
     return [by_slug[slug] for slug in chosen if slug in by_slug]
 
 
-def _named(urls: object, interval: float, context: CollectorContext, problems: list[str]) -> list[Collector]:
+def _named(
+    urls: object, interval: float, context: CollectorContext, problems: list[str], *, robots: bool
+) -> list[Collector]:
     if not isinstance(urls, Mapping):
         problems.append(f"feeds.urls: a table of name = url is needed, not {urls!r}")
         return []
@@ -280,7 +303,7 @@ def _named(urls: object, interval: float, context: CollectorContext, problems: l
         if not isinstance(url, str) or not url.startswith(("http://", "https://")):
             problems.append(f"feeds.urls.{name}: an http or https address is needed, not {url!r}")
             continue
-        unknown = sorted(set(table) - {"url", "interval", "allow_private", "source"})
+        unknown = sorted(set(table) - {"url", "interval", "allow_private", "source", "robots"})
         problems += [f"feeds.urls.{name}.{key}: no such setting" for key in unknown]
         made.append(
             FeedCollector(
@@ -289,6 +312,7 @@ def _named(urls: object, interval: float, context: CollectorContext, problems: l
                 interval=float(table.get("interval", interval)),
                 context=context,
                 allow_private=bool(table["allow_private"]) if "allow_private" in table else None,
+                robots=bool(table.get("robots", robots)),
             )
         )
     return made

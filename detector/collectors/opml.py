@@ -82,6 +82,7 @@ def build(settings: Mapping[str, Any], context: CollectorContext) -> Sequence[Co
     path = options.text("path", "")
     interval = options.number("interval", 300, 5, 86_400)
     most = options.whole("most", 500, 1, 5000)
+    robots = options.flag("robots", default=True)
     options.done()
     try:
         with Path(path).expanduser().open("rb") as file:
@@ -96,7 +97,7 @@ def build(settings: Mapping[str, Any], context: CollectorContext) -> Sequence[Co
     if problems or not feeds:
         raise ConfigError([f"opml.path: {path}: {each}" for each in problems or ["it names no feed"]])
     return [
-        FeedCollector(source=f"feed:{name}", urls=[url], interval=interval, context=context)
+        FeedCollector(source=f"feed:{name}", urls=[url], interval=interval, context=context, robots=robots)
         for name, url in list(feeds.items())[:most]
     ]
 

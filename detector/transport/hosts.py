@@ -63,6 +63,11 @@ class Hosts:
         host = self._of(origin)
         host.pause = pause if host.pause is None else min(host.pause, pause)
 
+    def slow_down(self, origin: str, pause: float) -> None:
+        """A longer pause, because the host asks for it."""
+        host = self._of(origin)
+        host.pause = max(pause, self._pause, host.pause or 0.0)
+
     def circuit(self, origin: str) -> Circuit:
         """How a host stands now."""
         host = self._hosts.get(origin)

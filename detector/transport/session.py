@@ -214,11 +214,20 @@ class Session:
         """Ask the host of an address every so many seconds instead of `min_interval`, since it grants us that rate."""
         self.hosts.pace(parse_target(url).origin, pause)
 
+    def slow_down(self, url: str, pause: float) -> None:
+        """Ask the host of an address no more often than every so many seconds, since it wishes so."""
+        self.hosts.slow_down(parse_target(url).origin, pause)
+
     def trusting(self) -> Session:
         """This session for one place on a network of our own, where what is fetched may live; not to be closed."""
         twin = copy.copy(self)
         twin._allow_private = True
         return twin
+
+    @property
+    def private(self) -> bool:
+        """Whether it may fetch from private networks unless told otherwise."""
+        return self._allow_private
 
     def _private(self, choice: bool | None) -> bool:
         return self._allow_private if choice is None else choice

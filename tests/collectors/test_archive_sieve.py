@@ -58,7 +58,7 @@ def spellings() -> list[str]:
             *(f"r/{place.partition(':')[2]}" for place in service.communities),
         )
     ]
-    return sorted(set(found))
+    return sorted({*found, *(pattern.strip() for pattern in matcher().patterns(every()))})
 
 
 AROUND = st.sampled_from(
