@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Iterable
 from typing import Any
 
@@ -207,6 +208,42 @@ def test_a_rebinding_name_is_resolved_once_a_connection() -> None:
 
     assert count == 200
     assert set(stub.asked) == {"93.184.216.34"}
+
+
+def test_a_thousand_rebinding_sequences_reach_nothing_private() -> None:
+    """Each name answers anew at every look-up: public first and private later, the other way round, both at once."""
+    chance = random.Random(7)
+    inside = [each for each in _REFUSED_ADDRESSES.split() if each != "not-an-address"]
+    stub = StubBackend()
+    looked: dict[str, int] = {}
+    sequences = {
+        f"r{n}.example": [
+            chance.sample(inside if chance.random() < 0.5 else _ACCEPTED_ADDRESSES.split(), chance.randint(1, 3))
+            for _ in range(4)
+        ]
+        for n in range(1000)
+    }
+    for answers in sequences.values():
+        if chance.random() < 0.3:
+            chance.choice(answers).append(chance.choice(inside))
+
+    async def resolve(host: str, port: int) -> list[str]:
+        looked[host] = looked.get(host, -1) + 1
+        return sequences[host][looked[host] % 4]
+
+    async def go() -> None:
+        session = Session(limits=Limits(min_interval=0), resolver=resolve, backend=stub)
+        for host in sequences:
+            for _ in range(4):
+                with pytest.raises((Permanent, Temporary)):
+                    await session.get(f"http://{host}/")
+        await session.aclose()
+
+    asyncio.run(go())
+
+    assert sum(looked.values()) == 3 * 1000
+    assert stub.asked
+    assert set(stub.asked) <= set(_ACCEPTED_ADDRESSES.split())
 
 
 def test_a_redirect_target_is_judged_like_any_url() -> None:

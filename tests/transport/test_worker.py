@@ -49,6 +49,16 @@ _HOSTILE = {
     "comment without an end": b"<rss><!--" + b"-" * 1_000_000,
     "cdata without an end": b"<rss><![CDATA[" + b"x" * 1_000_000,
     "100 kB author": _item(b"<author>" + b"a" * 100_000 + b"</author>"),
+    "utf-32 entity": "<!DOCTYPE r [<!ENTITY a 'x'>]><rss>&a;</rss>".encode("utf-32"),
+    "attlist": b"<!DOCTYPE r [<!ATTLIST item a CDATA 'x'>]>" + _item(b"<title>t</title>"),
+    "parameter entity": b"<!DOCTYPE r [<!ENTITY % p SYSTEM 'http://127.0.0.1/p'> %p;]>" + _item(b""),
+    "instruction without an end": b"<rss><?php " + b"x" * 1_000_000,
+    "one tag of 5 MB": b"<rss a='" + b"x" * 4_900_000 + b"'></rss>",
+    "half a tag a thousand times": _item(b"<a b='" * 1000),
+    "depth in a namespace": _item(b"".join(b"<n%d:a xmlns:n%d='u'>" % (n, n) for n in range(100))),
+    "json feed": b'{"version": "https://jsonfeed.org/version/1.1", "items": []}',
+    "gzip bytes": b"\x1f\x8b\x08\x00" + bytes(1000),
+    "a pdf": b"%PDF-1.7\n" + bytes(range(256)) * 20,
     "3,000 entries": b"<rss><channel>" + b"<item><title>x</title></item>" * 3000 + b"</channel></rss>",
 }
 
@@ -88,6 +98,9 @@ _HARMLESS = {
     "no entries": (b"<rss version='2.0'><channel><title>quiet</title></channel></rss>", 0),
     "entity words in cdata": (_item(b"<title><![CDATA[how to use <!ENTITY in a DTD]]></title>"), 1),
     "20 MB title cut at ingest": (_item(b"<title>" + b"x" * 4_000_000 + b"</title>"), 1),
+    "a megabyte of entities": (_item(b"<title>" + b"&amp;" * 200_000 + b"</title>"), 1),
+    "50,000 comments": (_item(b"<!-- x -->" * 50_000 + b"<title>t</title>"), 1),
+    "a thousand namespaces": (_item(b"".join(b"<a xmlns:n%d='u%d'/>" % (n, n) for n in range(1000))), 1),
     "nul inside": (_item(b"<title>a\x00b</title>"), 1),
     "1,999 entries": (
         b"<rss version='2.0'><channel>" + b"<item><title>x</title></item>" * 1999 + b"</channel></rss>",
