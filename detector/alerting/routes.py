@@ -13,6 +13,8 @@ from detector.errors import ConfigError
 
 REPEAT = timedelta(hours=4)
 FALLBACK_AFTER = timedelta(seconds=30)
+# alerting.grouping.Pace has the same: what a chat bears.
+BURST, EVERY = 3, timedelta(seconds=60)
 
 # What a failing service takes down with it, by the type of the receiver.
 DEPENDS = {
@@ -55,6 +57,7 @@ class Receiver:
         digest: the hour of the day (in `zone`) at which watches below `level` are listed; None never.
         maintenance: told also while the official page announces work.
         fallback: who is told instead when it takes nothing for `fallback_after`; None is nobody.
+        burst, every: so many messages at once, then one more every so often with what gathered.
     """
 
     name: str
@@ -68,6 +71,8 @@ class Receiver:
     maintenance: bool = False
     fallback: str | None = None
     fallback_after: timedelta = FALLBACK_AFTER
+    burst: int = BURST
+    every: timedelta = EVERY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +134,8 @@ def receiver_of(
         options: of these, `categories`, `tags`, `hours`, `days`, `timezone`, `routes` (tables of the same keys with
             `services` and `level`), `depends_on`, `quiet_hours`, `quiet_days`, `quiet_through`, `escalate_after`
             (minutes), `repeat` (hours, 0 never), `digest` ("09:00"), `during_maintenance`, `fallback` (a receiver's
-            name) and `fallback_after` (seconds); the rest is the notifier's.
+            name), `fallback_after` (seconds), `burst` (messages at once) and `every` (seconds for one more); the rest
+            is the notifier's.
         kind: the notifier's type, which knows what it depends on.
 
     Raises:
@@ -168,6 +174,12 @@ def receiver_of(
         digest = _hours({"digest": f"{options['digest']}-{options['digest']}"}, "digest", "", zone, problems)
     depends_on = _names(options, "depends_on", problems) if "depends_on" in options else DEPENDS.get(kind, ())
     after = _number(options, "fallback_after", FALLBACK_AFTER.total_seconds(), problems)
+    burst, every = (
+        _number(options, "burst", BURST, problems),
+        _number(options, "every", EVERY.total_seconds(), problems),
+    )
+    if burst < 1 or every <= 0:
+        problems.append("burst, every: at least one message, and a time above 0 seconds")
     fallback = options.get("fallback")
     if fallback is not None and (not isinstance(fallback, str) or fallback in {"", name}):
         problems.append("fallback: write the name of another receiver")
@@ -185,6 +197,8 @@ def receiver_of(
         maintenance=options.get("during_maintenance") is True,
         fallback=None if fallback is None else str(fallback),
         fallback_after=timedelta(seconds=after),
+        burst=int(burst),
+        every=timedelta(seconds=every),
     )
 
 

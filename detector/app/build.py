@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from detector import registry
+from detector.alerting.grouping import Pace
 from detector.alerting.policy import Context, Receiver, receiver_of
 from detector.domain import Service, StatusPage
 from detector.domain.alert import OURSELVES
@@ -98,6 +99,13 @@ def blueprint(settings: Settings, catalogue: Sequence[Service], *, own: Collecti
         for each in receivers
         if each.fallback is not None and each.fallback not in told
     ]
+    problems += [
+        f"receivers.{each.name}: no service has the tag {tag!r}; give it to some in [watch.tags]"
+        for each in receivers
+        for route in each.routes
+        for tag in route.tags
+        if tag not in settings.watch.tags
+    ]
     if problems:
         raise ConfigError(problems)
     return Blueprint(settings=settings, services=services, receivers=tuple(receivers), catalogue=tuple(catalogue))
@@ -144,7 +152,10 @@ def make_engine(plan: Blueprint, store: Store, notes: list[str]) -> Engine:
         store=store,
         make_pipeline=lambda: make_pipeline(plan, classifier, store.read),
         receivers=plan.receivers,
-        context=Context(categories={each.slug: each.category for each in plan.services}),
+        context=Context(
+            categories={each.slug: each.category for each in plan.services},
+            tags={each.slug: plan.settings.watch.tags_of(each.slug) for each in plan.services},
+        ),
         load=Load(),
         lexical=keyword(),
         people=People(plan.catalogue or plan.services),
@@ -203,6 +214,7 @@ def connect(
         page_interval=plan.settings.status.interval,
         close=close,
         fallbacks={each.name: each.fallback for each in plan.receivers if each.fallback is not None},
+        paces={each.name: Pace(burst=each.burst, every=each.every) for each in plan.receivers},
     )
 
 

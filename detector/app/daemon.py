@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+from detector.alerting.grouping import Pace
 from detector.app.clock import Clock
 from detector.app.direct import Direct
 from detector.app.ears import LONGEST_BACKOFF, LOOK_EVERY, NOTE_EVERY, Ears
@@ -70,6 +71,7 @@ class Connections:
         outbox_interval: seconds between two looks for messages to be tried again; a new one is sent at once.
         close: releases what they share (session, parser).
         fallbacks: by receiver, who is told that it refuses a message for good.
+        paces: by receiver, how many messages it bears.
     """
 
     collectors: Sequence[Collector] = ()
@@ -79,6 +81,7 @@ class Connections:
     outbox_interval: float = 1.0
     close: Callable[[], Awaitable[None]] | None = None
     fallbacks: Mapping[str, str] = field(default_factory=dict)
+    paces: Mapping[str, Pace] = field(default_factory=dict)
 
 
 class Daemon:
@@ -130,7 +133,12 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._engine: Engine | None = None
         self._sender = Sender(
-            connections.notifiers, store.outbox, now=clock.now, chance=self._rng.random, fallbacks=connections.fallbacks
+            connections.notifiers,
+            store.outbox,
+            now=clock.now,
+            chance=self._rng.random,
+            paces=connections.paces,
+            fallbacks=connections.fallbacks,
         )
         self._owed = {each.receiver: asyncio.Event() for each in connections.notifiers}
         self._cursors: dict[str, str | None] = {}

@@ -58,6 +58,7 @@ class Watch(_Strict):
         services: slugs of the catalogue; `"*"` is all of them.
         catalogue: a file with services of one's own, each of them watched; None is `detector.services.toml` beside the
             settings file, if there is one. A relative path starts at the settings file.
+        tags: names of one's own for groups of services, for the routes of receivers.
         budget: false alarms chance may raise for one service, as in `1/year`.
         fleet_budget: the same for all services together; takes the place of `budget`.
         classifier: a plug-in or an artifact's folder; None is the shipped one, or `keyword` with a warning where it
@@ -67,6 +68,7 @@ class Watch(_Strict):
 
     services: tuple[str, ...] = DEFAULT_SERVICES
     catalogue: Path | None = None
+    tags: dict[str, tuple[str, ...]] = {}
     budget: str = "1/year"
     fleet_budget: str | None = None
     classifier: str | None = None
@@ -78,6 +80,10 @@ class Watch(_Strict):
         if value is not None:
             Budget.parse(value)
         return value
+
+    def tags_of(self, service: str) -> tuple[str, ...]:
+        """The tags of a service."""
+        return tuple(tag for tag, services in self.tags.items() if service in services)
 
     def budget_of_a_service(self, services: int) -> Budget:
         """What one of so many services may spend."""
@@ -386,6 +392,9 @@ def _named(values: dict[str, Any]) -> list[tuple[Place, str]]:
     watch, status, receivers = values.get("watch"), values.get("status"), values.get("receivers")
     if isinstance(watch, dict) and isinstance(watch.get("services"), list):
         named += [(("watch", "services"), slug) for slug in watch["services"]]
+    if isinstance(watch, dict) and isinstance(watch.get("tags"), dict):
+        for tag, slugs in watch["tags"].items():
+            named += [(("watch", "tags", tag), slug) for slug in slugs if isinstance(slugs, list)]
     if isinstance(status, dict) and isinstance(status.get("pages"), dict):
         named += [(("status", "pages", slug), slug) for slug in status["pages"]]
     for name, table in receivers.items() if isinstance(receivers, dict) else ():

@@ -29,6 +29,7 @@ _LONGEST_WAIT_S = 60.0
 _TIMEOUT_S = 10
 _PING_S = 5.0
 _CLOSE_S = 0.2
+_LOOK_S = 30.0
 
 
 class SocketMode:
@@ -65,7 +66,7 @@ class SocketMode:
                     log.info("slack_socket_open")
                     if ready is not None:
                         ready.set()
-                    await stopping.wait()
+                    await self._stay(stopping)
                     return
                 try:
                     async with asyncio.timeout(wait):
@@ -80,6 +81,18 @@ class SocketMode:
                     # The client waits out its own reads; nobody need wait with it.
                     async with asyncio.timeout(_CLOSE_S):
                         await in_own_thread(client.close, name="slack-socket-close")
+
+    async def _stay(self, stopping: asyncio.Event) -> None:
+        """Wait for the end; the client renews its connection by itself, and says nothing when it cannot."""
+        well = True
+        while not stopping.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await stopping.wait()
+            connected = self._client is not None and self._client.is_connected()
+            if connected != well and not stopping.is_set():
+                well = connected
+                log.warning("slack_socket %s", "open again" if well else "closed, and not yet open again")
 
     def _connect(self) -> bool:
         from slack_sdk import WebClient

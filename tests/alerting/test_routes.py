@@ -67,6 +67,10 @@ def test_settings_make_a_receiver() -> None:
             "repeat": 0,
             "digest": "09:00",
             "during_maintenance": True,
+            "fallback": "pager",
+            "fallback_after": 45,
+            "burst": 1,
+            "every": 30,
             "webhook": "not ours",
         },
         kind="slack",
@@ -82,6 +86,8 @@ def test_settings_make_a_receiver() -> None:
     assert (made.repeat, made.maintenance, made.depends_on) == (None, True, ("slack",))
     assert made.digest is not None
     assert made.digest.begin == 540
+    assert (made.fallback, made.fallback_after) == ("pager", timedelta(seconds=45))
+    assert (made.burst, made.every) == (1, timedelta(seconds=30))
 
 
 def test_settings_say_nothing_is_the_default() -> None:
@@ -108,6 +114,10 @@ def test_settings_say_nothing_is_the_default() -> None:
         ({"routes": [{"service": ["x"]}]}, "routes.service"),
         ({"routes": [{"level": "loud"}]}, "level"),
         ({"depends_on": "slack"}, "depends_on"),
+        ({"fallback": "ops"}, "fallback"),
+        ({"fallback": ["pager"]}, "fallback"),
+        ({"burst": 0}, "burst"),
+        ({"every": 0}, "every"),
     ],
 )
 def test_a_setting_that_will_not_do_is_named(options: dict[str, object], named: str) -> None:

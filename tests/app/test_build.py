@@ -89,6 +89,24 @@ def test_every_plugin_that_refuses_its_settings_is_named(tmp_path: Path) -> None
     assert len(caught.value.problems) == 2
 
 
+def test_a_fallback_or_a_tag_that_nobody_has_is_named() -> None:
+    """Both at once; those that exist are taken."""
+    receivers = {
+        "a": {"type": "console", "fallback": "nobody"},
+        "b": {"type": "console", "fallback": "a", "tags": ["prod"]},
+        "c": {"type": "console", "tags": ["checkout"]},
+    }
+    settings = Settings.model_validate({"watch": {"tags": {"prod": ["github"]}}, "receivers": receivers})
+    with pytest.raises(ConfigError) as caught:
+        blueprint(settings, load_catalogue())
+
+    assert len(caught.value.problems) == 2
+    assert "nobody" in caught.value.problems[0]
+    assert "'checkout'" in caught.value.problems[1]
+    assert settings.watch.tags_of("github") == ("prod",)
+    assert settings.watch.tags_of("zoom") == ()
+
+
 def test_the_star_watches_the_whole_catalogue() -> None:
     """And a fleet's budget is shared."""
     settings = Settings.model_validate({"watch": {"services": ["*"], "fleet_budget": "15/month"}})
