@@ -31,6 +31,9 @@ class Oracle:
         looks: how often the feed was read.
         quiet: nothing new is said any more.
         refuse: answers of the channel to come instead of "ok", last first.
+        broken: answers of the feed to come instead of entries, last first.
+        each_look: how many idle posts each look at the feed finds.
+        look_back: how many entries the feed shows.
     """
 
     def __init__(self, limit: int) -> None:
@@ -38,6 +41,9 @@ class Oracle:
         self.failing: list[int] = []
         self.told: Counter[int] = Counter()
         self.refuse: list[Reply] = []
+        self.broken: list[Reply] = []
+        self.each_look = 8
+        self.look_back = WINDOW
         self.quiet = False
         self.looks = 0
         self._entries: list[str] = []
@@ -69,15 +75,18 @@ class Oracle:
 
     def _feed(self, _: Request) -> Reply:
         with self._lock:
+            if self.broken:
+                return self.broken.pop()
             self.looks += 1
             if not self.quiet:
-                for _n in range(8):
+                for _n in range(self.each_look):
                     self._issue("a fine day for a walk")
                 if self.looks % 2 == 0 and len(self.failing) < self._limit:
                     for _n in range(NEEDED):
                         self._issue(f"Zorbex{len(self.failing)} is down for me")
                     self.failing.append(len(self.failing))
-            body = "".join(self._entries[-WINDOW:])
+            del self._entries[: -self.look_back]
+            body = "".join(self._entries)
         text = f'<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>t</title>{body}</feed>'
         return Reply(text, headers={"Content-Type": "application/atom+xml"})
 

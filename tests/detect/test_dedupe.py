@@ -1,0 +1,144 @@
+"""One person, one vote; one text, one vote: at the edges where a wrong sign would let a campaign through."""
+
+from __future__ import annotations
+
+import pytest
+
+from detector.detect.dedupe import COPIED_SHARE, MIN_COPIED_WORDS, Copies, Votes, shingles
+
+LONG = "the upload page has been failing for our whole office since nine this morning in leeds"
+
+
+def pairs(*numbers: int) -> frozenset[int]:
+    return frozenset(numbers)
+
+
+def test_a_text_of_eight_words_is_long_and_one_of_seven_is_not() -> None:
+    """The name, links and handles are no words of it."""
+    eight = "nothing loads anymore whatever browser one tries today"
+    seven = "nothing loads anymore whatever browser someone tries"
+
+    assert len(eight.split()) == MIN_COPIED_WORDS
+    found = shingles(eight)
+    assert found is not None
+    assert len(found) == MIN_COPIED_WORDS - 1
+    assert shingles(seven) is None
+    assert shingles(f"{seven} slack", "Slack") is None
+    assert shingles(f"{seven} https://t.co/1 @somebody #down") is None
+
+
+def test_a_short_text_is_not_looked_at_whatever_its_words() -> None:
+    """Thirty letters are needed; at thirty the words decide."""
+    twenty_nine, thirty = "a b c d e f g h i j k l m n o", "a b c d e f g h i j k l m n op"
+
+    assert (len(twenty_nine), len(thirty)) == (29, 30)
+    assert shingles(twenty_nine) is None
+    assert shingles(thirty) is not None
+
+
+def test_only_the_first_thousand_letters_count() -> None:
+    """What follows changes nothing, what stands before does."""
+    text = "word " * 199 + "end. " + "tail"
+
+    assert shingles(text[:1000]) == shingles(text[:1000] + " and so on")
+    assert shingles("x" * 999 + " two three") is None
+    assert shingles(text[:980] + "quite different words") != shingles(text[:1000])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "copy"),
+    [
+        (pairs(1, 2, 3, 4), pairs(1, 2, 3, 9), True),  # three of four are enough
+        (pairs(1, 2, 3, 4), pairs(1, 2, 8, 9), False),
+        (pairs(1, 2, 3, 4), pairs(1, 2, 3, 5, 6, 7, 8, 9), True),  # of the shorter one
+        (pairs(1, 2, 3, 5, 6, 7, 8, 9), pairs(1, 2, 3, 4), True),
+        (pairs(1, 2, 3, 4), pairs(5, 6, 7, 8), False),
+    ],
+)
+def test_a_text_is_a_copy_if_most_of_the_shorter_one_stands_in_the_other(
+    first: frozenset[int], second: frozenset[int], copy: bool
+) -> None:
+    """Three quarters, in either direction."""
+    copies = Copies()
+
+    assert COPIED_SHARE == 0.75
+    assert not copies.is_copy(0.0, first)
+    assert copies.is_copy(1.0, second) is copy
+    # A copy is not remembered as a text of its own; what is new is.
+    assert len(copies.seen) == 2 - copy
+
+
+def test_a_text_is_forgotten_after_its_time_and_not_before() -> None:
+    """Late posts, from before the text that was seen, are compared too."""
+    copies = Copies(ttl=10.0)
+    text = shingles(LONG)
+
+    assert not copies.is_copy(0.0, text)
+    assert copies.is_copy(9.9, text)
+    assert copies.is_copy(-9.9, text)
+    assert not copies.is_copy(10.0, text)
+    assert len(copies.seen) == 2
+    assert not copies.is_copy(0.0, None)
+
+
+def test_so_many_texts_are_kept_and_the_oldest_go_first() -> None:
+    """A quarter goes at once when there is one too many."""
+    copies = Copies(ttl=1e9, cap=8)
+    for number in range(8):
+        assert not copies.is_copy(0.0, pairs(number * 10))
+    assert len(copies.seen) == 8
+
+    assert not copies.is_copy(0.0, pairs(999))
+
+    assert len(copies.seen) == 7
+    assert not copies.is_copy(0.0, pairs(10))  # the first two are forgotten
+    assert copies.is_copy(0.0, pairs(20))
+    assert Copies().ttl == 180.0
+    assert Copies().cap == 200
+
+
+def test_a_vote_holds_from_the_first_post_for_its_time() -> None:
+    """Repeating it neither counts nor makes it last; a post from before counts as much as one after."""
+    votes = Votes(ttl=10.0)
+
+    assert votes.fresh(0.0, "a")
+    assert not votes.fresh(6.0, "a")
+    assert votes.seen["a"] == 0.0
+    assert not votes.fresh(9.9, "a")
+    assert not votes.fresh(-9.9, "a")
+    assert votes.fresh(10.0, "a")
+    assert votes.seen["a"] == 10.0
+
+
+def test_any_known_key_makes_it_stale_and_all_are_remembered() -> None:
+    """Absent keys are passed over, not taken for the end."""
+    votes = Votes()
+
+    assert votes.fresh(0.0, None, "a", None, "b")
+    assert not votes.fresh(1.0, "c", "b")
+    assert not votes.fresh(2.0, None, "c")
+    assert votes.fresh(3.0)
+    assert votes.fresh(3.0, None)
+    assert Votes().ttl == 180.0
+    assert Votes().cap == 4096
+
+
+def test_votes_are_bounded_and_the_living_stay() -> None:
+    """Beyond the cap the expired go first; if that is not enough, half of the cap remains, the newest."""
+    votes = Votes(ttl=10.0, cap=4)
+    for number in range(4):
+        votes.fresh(0.0, f"old{number}")
+    assert len(votes.seen) == 4
+    votes.fresh(10.0, "new")
+    assert set(votes.seen) == {"new"}
+
+    crowded = Votes(ttl=100.0, cap=4)
+    for number in range(5):
+        crowded.fresh(float(number), f"v{number}")
+    assert set(crowded.seen) == {"v3", "v4"}
+
+    edge = Votes(ttl=10.0, cap=2)
+    edge.fresh(0.0, "expired")
+    edge.fresh(0.5, "alive")
+    edge.fresh(10.0, "now")
+    assert set(edge.seen) == {"alive", "now"}
