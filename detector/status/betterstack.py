@@ -13,40 +13,15 @@ from typing import Any
 from detector.domain import Incident, PageState, StatusReading
 from detector.errors import Hostile
 from detector.status import fields, states
-from detector.status.documents import Documents
-from detector.status.sightings import Sightings
-from detector.transport.guard import parse_target
+from detector.status.page import Page
 from detector.transport.session import Session
 
 INDEX = "/index.json"
 _MAX_INCLUDED = 4000
 
 
-class BetterStack:
-    """Reads one page.
-
-    Args:
-        service: the slug.
-        url: the page as people open it; any path under it will do.
-        session: fetches; not closed here.
-    """
-
-    def __init__(self, service: str, url: str, session: Session) -> None:
-        self._service = service
-        target = parse_target(url)
-        self._base = f"{target.scheme}://{target.netloc}"
-        self._documents = Documents(session)
-        self._sightings = Sightings()
-
-    @property
-    def service(self) -> str:
-        """The slug."""
-        return self._service
-
-    @property
-    def url(self) -> str:
-        """The page people can open."""
-        return self._base
+class BetterStack(Page):
+    """Reads one page."""
 
     async def read(self, *, now: datetime) -> StatusReading:
         """The page's state and its reports.

@@ -13,9 +13,8 @@ from typing import Any
 from detector.domain import Incident, StatusReading
 from detector.errors import Hostile
 from detector.status import fields, states
-from detector.status.documents import Documents
+from detector.status.page import Page
 from detector.status.scope import Scope
-from detector.status.sightings import Sightings
 from detector.transport.guard import parse_target
 from detector.transport.session import Session
 
@@ -23,7 +22,7 @@ _IMPACTS = {"service_outage": "major", "service_disruption": "minor", "service_i
 _MAX_INCIDENTS = 400
 
 
-class GoogleStatus:
+class GoogleStatus(Page):
     """Reads one of Google's pages.
 
     Args:
@@ -33,21 +32,8 @@ class GoogleStatus:
     """
 
     def __init__(self, service: str, url: str, session: Session) -> None:
-        self._service = service
-        self._base = folder(url)
+        super().__init__(service, url, session, base=folder(url))
         self._scope = Scope(url)
-        self._documents = Documents(session)
-        self._sightings = Sightings()
-
-    @property
-    def service(self) -> str:
-        """The slug."""
-        return self._service
-
-    @property
-    def url(self) -> str:
-        """The page people can open."""
-        return self._base
 
     async def read(self, *, now: datetime) -> StatusReading:
         """The incidents, and the state that the open ones amount to.

@@ -13,15 +13,14 @@ from typing import Any
 from detector.domain import Incident, PageState, StatusReading
 from detector.errors import Hostile, Permanent, TransportError
 from detector.status import compat, fields, states
-from detector.status.documents import Documents
-from detector.status.sightings import Sightings
+from detector.status.page import Page
 from detector.transport.guard import parse_target
 from detector.transport.session import Session
 
 SUMMARY, HISTORY, WIDGET = "/api/v2/summary.json", "/api/v2/incidents.json", "/api/v1/summary"
 
 
-class IncidentIo:
+class IncidentIo(Page):
     """Reads one page.
 
     Args:
@@ -31,22 +30,8 @@ class IncidentIo:
     """
 
     def __init__(self, service: str, url: str, session: Session) -> None:
-        self._service = service
-        target = parse_target(url)
-        self._base = f"{target.scheme}://{target.netloc}"
-        self._native = (WIDGET, f"/proxy/{target.netloc}")
-        self._documents = Documents(session)
-        self._sightings = Sightings()
-
-    @property
-    def service(self) -> str:
-        """The slug."""
-        return self._service
-
-    @property
-    def url(self) -> str:
-        """The page people can open."""
-        return self._base
+        super().__init__(service, url, session)
+        self._native = (WIDGET, f"/proxy/{parse_target(url).netloc}")
 
     async def read(self, *, now: datetime) -> StatusReading:
         """The page's state and incidents; maintenances are among them, marked.

@@ -14,11 +14,9 @@ from typing import Any
 from detector.domain import Incident, PageState, StatusReading
 from detector.errors import Hostile, Permanent, TransportError
 from detector.status import fields, states
-from detector.status.documents import Documents
 from detector.status.feed import read_feed
 from detector.status.feed_updates import Event, events
-from detector.status.sightings import Sightings
-from detector.transport.guard import parse_target
+from detector.status.page import Page
 from detector.transport.session import Session
 
 SUMMARIES = ("/v3/summary.json", "/summary.json")
@@ -26,7 +24,7 @@ HISTORY = "/history.atom"
 _PAGE = {"up": PageState.OPERATIONAL, "hasissues": None, "undermaintenance": PageState.MAINTENANCE}
 
 
-class Instatus:
+class Instatus(Page):
     """Reads one page.
 
     Args:
@@ -36,22 +34,8 @@ class Instatus:
     """
 
     def __init__(self, service: str, url: str, session: Session) -> None:
-        self._service = service
-        target = parse_target(url)
-        self._base = f"{target.scheme}://{target.netloc}"
+        super().__init__(service, url, session)
         self._summary = SUMMARIES[0]
-        self._documents = Documents(session)
-        self._sightings = Sightings()
-
-    @property
-    def service(self) -> str:
-        """The slug."""
-        return self._service
-
-    @property
-    def url(self) -> str:
-        """The page people can open."""
-        return self._base
 
     async def read(self, *, now: datetime) -> StatusReading:
         """The page's state, what is open, and what the history still shows.

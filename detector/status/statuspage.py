@@ -12,38 +12,13 @@ from datetime import datetime
 from detector.domain import StatusReading
 from detector.errors import Hostile, TransportError
 from detector.status import compat
-from detector.status.documents import Documents
 from detector.status.fields import MAX_TEXT
-from detector.status.sightings import Sightings
-from detector.transport.guard import parse_target
+from detector.status.page import Page
 from detector.transport.session import Session
 
 
-class Statuspage:
-    """Reads one page.
-
-    Args:
-        service: the slug.
-        url: the page as people open it; any path under it will do.
-        session: fetches; not closed here.
-    """
-
-    def __init__(self, service: str, url: str, session: Session) -> None:
-        self._service = service
-        target = parse_target(url)
-        self._base = f"{target.scheme}://{target.netloc}"
-        self._documents = Documents(session)
-        self._sightings = Sightings()
-
-    @property
-    def service(self) -> str:
-        """The slug."""
-        return self._service
-
-    @property
-    def url(self) -> str:
-        """The page people can open."""
-        return self._base
+class Statuspage(Page):
+    """Reads one page."""
 
     async def read(self, *, now: datetime) -> StatusReading:
         """The page's state and incidents; maintenances are among them, marked.
