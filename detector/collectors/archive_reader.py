@@ -187,7 +187,9 @@ class ArchiveReader:
             source, when = "", None
             if sight is not None and self._net is not None and sifted is not None:
                 source = sight.source or sight.origin(self._default)
-                self._said = self._net.speaks(sight, source)
+                self._said = (
+                    sight.service is not None or sight.url is not None or sight.permalink is not None or ":" in source
+                ) and self._net.speaks(sight, source)
                 if not self._said and not sifted[at]:
                     when = seen_at(sight, source, self.counters.assumed)
             if when is None:

@@ -46,12 +46,13 @@ class Sieve:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        from ahocorasick_rs import BytesAhoCorasick
+        from ahocorasick_rs import BytesAhoCorasick, Implementation
 
         # A name with letters beyond ASCII is met only in lines that pass anyway.
         self._names = sorted({name for name in names if name.isascii()})
         self._open_ended = np.array([name.endswith(" ") for name in self._names], dtype=bool)
-        self._automaton: Any = BytesAhoCorasick([name.encode() for name in self._names]) if self._names else None
+        words = [name.encode() for name in self._names]
+        self._automaton: Any = BytesAhoCorasick(words, implementation=Implementation.DFA) if words else None
 
     def candidates(self, data: bytes, starts: I64, *, escaped: bool = True) -> Bools:
         """(n,) whether each line of a chunk could name a service.
@@ -76,10 +77,9 @@ class Sieve:
         if b"\xe2\x80" in data:
             data = _CURLY.sub(b" ", data)
         data = data.replace(b"\t", b" ")
-        while b"  " in data:
-            data = data.replace(b"  ", b" ")
+        data = _single_blanks(data)
         starts = line_starts(data)
-        odd = np.flatnonzero(np.frombuffer(data.translate(_ODD), dtype=np.uint8))
+        odd = np.flatnonzero(np.frombuffer(data.translate(_ODD), dtype=np.bool_))
         if len(odd):
             found[_lines_of(odd, starts)] = True
         found[self._named(data, starts)] = True
@@ -113,6 +113,16 @@ def line_starts(data: bytes) -> I64:
 
 def _lines_of(offsets: I64, starts: I64) -> I64:
     return np.searchsorted(starts, offsets, side="right") - 1
+
+
+def _single_blanks(data: bytes) -> bytes:
+    """Runs of blanks as one, which is what a text's runs become."""
+    raw = np.frombuffer(data, dtype=np.uint8)
+    blank = raw == _SPACE
+    again = blank[1:] & blank[:-1]
+    if not again.any():
+        return data
+    return raw[~np.concatenate(([False], again))].tobytes()
 
 
 def _is_source(data: bytes, start: I64) -> Bools:
