@@ -31,25 +31,15 @@ PATIENCE_S = 60.0
 
 # Modules, and the tests that are to find bugs in them.
 TARGETS: dict[str, tuple[str, ...]] = {
-    "detector/app/health.py": (
-        "tests/app/test_health.py",
-        "tests/app/test_zone.py",
-        "tests/app/test_ears.py",
-        "detector/app/health.py",
-    ),
-    "detector/app/ears.py": ("tests/app/test_ears.py", "tests/app/test_blindness.py"),
-    "detector/store/outbox.py": ("tests/store/test_outbox.py", "tests/store/test_decisions.py"),
-    "detector/notify/outbox.py": (
-        "tests/notify/test_outbox.py",
-        "tests/notify/test_sender.py",
-        "detector/notify/outbox.py",
-        "tests/notify/test_delivery.py",
-    ),
+    "detector/app/health.py": ("tests/app/test_health.py", "detector/app/health.py"),
+    "detector/app/ears.py": ("tests/app/test_ears.py",),
+    "detector/store/outbox.py": ("tests/store/test_outbox.py",),
+    "detector/notify/outbox.py": ("tests/notify/test_outbox.py", "detector/notify/outbox.py"),
     "detector/detect/dedupe.py": ("tests/detect/test_dedupe.py", "detector/detect/dedupe.py"),
-    "detector/store/ingest.py": ("tests/store/test_posts.py", "tests/store/test_upkeep.py"),
+    "detector/store/ingest.py": ("tests/store/test_posts.py", "detector/store/ingest.py"),
 }
 # Slow ones, and ones that measure the machine.
-LEFT_OUT = "twenty_thousand or six_hours or command_line or page_shows or one_summary or every_hour_of_trouble"
+LEFT_OUT = "twenty_thousand or holds_the_database"
 _SWAPS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
