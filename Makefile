@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup watch demo pictures hostile api-cases bench-web demo-cloud test check fix models bench audit chaos chaos-long fuzz zoo bench-detect bench-detect-long
+.PHONY: setup watch demo pictures hostile api-cases bench-web demo-cloud test check fix models bench audit chaos chaos-long soak mutants fuzz zoo bench-detect bench-detect-long
 .DEFAULT_GOAL := demo
 
 setup: .venv/.ready
@@ -88,6 +88,14 @@ chaos: setup
 # The same at the sizes of a release: hours.
 chaos-long: setup
 	CHAOS=long $(BIN)/pytest -q tests/chaos --timeout 36000
+
+# The daemon left alone with a fault every 30 s: does it grow? SOAK_HOURS=8 for longer than one.
+soak: setup
+	CHAOS=long SOAK_HOURS=$${SOAK_HOURS:-1} $(BIN)/pytest -q tests/chaos/test_soak.py -k g10 --timeout 100000
+
+# Small bugs in the modules of state, outbox and dedupe: would a test notice? Half an hour at most.
+mutants: setup
+	$(BIN)/python -m tests.chaos.mutants
 
 # The shipped classifiers from the labels here and the texts in ../shared: about an hour of one core, a GPU is used.
 SHARED ?= ../shared/data
