@@ -252,15 +252,21 @@ class Engine:
         estimated = tuple(left.left_posts) if left else ()
         done = tuple(post for post in posts if post not in set(estimated)) if estimated else posts
         if estimated:
-            told = reckon(left, judgements) if left else None
-            logger.warning(
-                "load: %d posts judged, %d estimated and left for later; about %.0f mentions speak of a failure "
-                "(%.0f to %.0f)",
-                *(len(done), len(estimated)),
-                *((told.total, told.low, told.high) if told else (0.0, 0.0, 0.0)),
-            )
+            self._say_estimated(len(done), len(estimated), left, judgements)
         return self._record(
             Step(now=now, source=source, posts=done, judgements=tuple(judgements), changes=changes, estimated=estimated)
+        )
+
+    def _say_estimated(self, done: int, later: int, left: Sample | None, judgements: Sequence[Judgement]) -> None:
+        told = reckon(left or Sample(), judgements)
+        logger.warning(
+            "load: %d posts judged, %d estimated and left for later; about %.0f mentions speak of a failure (%.0f to "
+            "%.0f)",
+            done,
+            later,
+            told.total,
+            told.low,
+            told.high,
         )
 
     def _judge(self, posts: Sequence[Post]) -> tuple[list[Judgement], Sample | None]:
