@@ -9,6 +9,7 @@ from typing import Any
 from detector.domain import MINUTE, Alert, Service, Silence, format_time
 from detector.notify.escape import plain
 from detector.notify.symptoms import symptom
+from detector.notify.words import service_words
 from detector.store.board import Board as Questions
 from detector.store.board import OfficialNow
 from detector.web.expected import Expectations
@@ -30,6 +31,7 @@ def look(ask: Questions, around: Surroundings, expect: Expectations, now: dateti
     voices = _voices(ask.voices(slugs, since=start), start)
     pages = ask.official_now(slugs, now=now)
     silences = ask.read.silences(now=now)
+    names = {service.slug: service.name for service in around.services}
     rows = [
         _row(
             service,
@@ -40,6 +42,7 @@ def look(ask: Questions, around: Surroundings, expect: Expectations, now: dateti
             page=pages.get(service.slug),
             silenced=_silenced(silences, service.slug, now),
             now=now,
+            names=names,
         )
         for service in around.services
     ]
@@ -49,13 +52,14 @@ def look(ask: Questions, around: Surroundings, expect: Expectations, now: dateti
 
 
 def place(row: Row) -> tuple[int, int, str]:
-    """Where a row stands: the worst state first, the surest of a state before the others, then by name.
+    """Where a row stands: the worst state first, a cause before what it explains, the surest first, then by name.
 
     >>> from typing import cast
-    >>> place(cast(Row, {"state": "ok", "level": None, "name": "Slack"}))
+    >>> place(cast(Row, {"state": "ok", "level": None, "name": "Slack", "cause": None}))
     (4, 0, 'slack')
     """
-    return (ORDER.index(row["state"]), 0 if row["level"] in {None, "major"} else 1, row["name"].casefold())
+    sure = 0 if row["level"] in {None, "major"} else 1
+    return (ORDER.index(row["state"]), sure + 2 * (row["cause"] is not None), row["name"].casefold())
 
 
 def _row(
@@ -68,6 +72,7 @@ def _row(
     page: OfficialNow | None,
     silenced: datetime | None,
     now: datetime,
+    names: Mapping[str, str],
 ) -> Row:
     alert = health.alert
     lead, growing = _lead(alert, page, now)
@@ -84,6 +89,7 @@ def _row(
         level=None if alert is None else alert.level.value,
         said=None if alert is None else symptom(alert.evidence),
         cause=None if alert is None else alert.cause,
+        cause_name=None if alert is None or alert.cause is None else service_words(alert.cause, names),
         people=len(set().union(*bins.values())) if bins else 0,
         expected=None if band is None else round(band.mean, 2),
         upper=None if band is None else round(band.high, 2),

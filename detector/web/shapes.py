@@ -45,6 +45,7 @@ class Row(TypedDict):
     """What people say fails, while an alert is open."""
     cause: str | None
     """Slug of the service whose failure explains this one."""
+    cause_name: str | None
     people: int
     """Distinct people complaining in the last hour."""
     expected: float | None

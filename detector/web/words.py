@@ -64,14 +64,23 @@ def headline(board: Board) -> str:
     >>> from typing import cast
     >>> headline(cast(Board, {"counts": {"ok": 3}, "services": []}))
     'All quiet'
+    >>> rows = [{"state": "outage", "slug": slug, "name": slug, "cause": cause} for slug, cause in
+    ...     [("aws", None), ("zoom", "aws"), ("notion", "aws")]]
+    >>> headline(cast(Board, {"counts": {"outage": 3}, "services": rows}))
+    'aws is failing, and 2 services with it'
     """
     counts = board["counts"]
-    failing = [row["name"] for row in board["services"] if row["state"] == "outage"]
-    if len(failing) > 3:
-        return f"{len(failing)} services are failing"
-    if failing:
-        names = " and ".join([", ".join(failing[:-1]), failing[-1]] if len(failing) > 1 else failing)
-        return f"{names} {'is' if len(failing) == 1 else 'are'} failing"
+    rows = [row for row in board["services"] if row["state"] == "outage"]
+    slugs = {row["slug"] for row in rows}
+    roots = [row["name"] for row in rows if row["cause"] not in slugs]
+    if len(roots) > 3 or (rows and not roots):
+        return f"{len(rows)} services are failing"
+    if roots:
+        names = " and ".join([", ".join(roots[:-1]), roots[-1]] if len(roots) > 1 else roots)
+        said = f"{names} {'is' if len(roots) == 1 else 'are'} failing"
+        with_it = len(rows) - len(roots)
+        many = "service" if with_it == 1 else "services"
+        return f"{said}, and {with_it} {many} with {'it' if len(roots) == 1 else 'them'}" if with_it else said
     if counts.get("watch"):
         return f"First complaints about {counts['watch']} {'service' if counts['watch'] == 1 else 'services'}"
     if counts.get("unknown"):
