@@ -7,7 +7,8 @@ or a slip of two services, is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import lru_cache
 
 from detector.match.typos import slips
 
@@ -37,8 +38,8 @@ _WORDS = _words(
 )
 
 
-def slips_of(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each slip with the name it is meant for.
+def slips_of(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Each slip with the name it is meant for; worked out once for the same names.
 
     Args:
         names: folded; only plain words of five letters and more have slips.
@@ -48,13 +49,17 @@ def slips_of(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     >>> dict(slips_of(["github", "facebook"]))["gihub"]
     'github'
     """
-    known = set(names)
+    return _table(frozenset(names))
+
+
+@lru_cache(maxsize=4)
+def _table(known: frozenset[str]) -> tuple[tuple[str, str], ...]:
     meant: dict[str, set[str]] = {}
     for name in sorted(known):
         if _LEAST <= len(name) <= _LONGEST_NAME and name.isascii() and name.isalpha():
             for slip in _made(name) - known - _WORDS:
                 meant.setdefault(slip, set()).add(name)
-    yield from ((slip, *of) for slip, of in meant.items() if len(of) == 1)  # type: ignore[misc]
+    return tuple((slip, next(iter(of))) for slip, of in meant.items() if len(of) == 1)
 
 
 def _made(name: str) -> set[str]:
