@@ -12,7 +12,10 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+
+from ahocorasick_rs import AhoCorasick, MatchKind
 
 from detector.classify.normalise import AGED, DAY, SERVICE, YEAR, normalise
 from detector.domain import Judgement, Mention, Probabilities
@@ -45,6 +48,31 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("power", r"\b(?:power|electricity|water|gas|storm|hurricane|blackout|black-?out|transformer|utility|utilities)\b"),
     ("wish", r"\b(?:how (?:do|can|to)|please add|feature request|would be nice|i wish|love|great app|awesome|best app|thanks|thank you|show hn|tutorial|guide)\b"),
 )  # fmt: skip
+_LITERALS: dict[str, str] = {
+    "down_now": "down",
+    "down_asked": "down out offline dead broken borked",
+    "named_down": "down offline unavailable unreachable",
+    "fails": "work load open connect respond log sign start play sync send refresh stream function get reach access",
+    "symptom": "50 52 429 gateway unavailable server connection timing time elevated internet service overloaded",
+    "outage": "outage downtime disrupt degraded",
+    "outage_asked": "?",
+    "others_too": "any just only same too everyone",
+    "right_now": "right moment currently again today tonight morning since for still all",
+    "was_down": "down offline out unavailable unreachable",
+    "past": "mortem cause aftermath retrospective report yesterday last lesson surviv expla apolog anatomy learned history",
+    "dated": f"{DAY} {AGED} {YEAR}",
+    "over": "back resolved restored fixed recovered again up longer",
+    "planned": "scheduled planned maintenance shut sunset end discontinu",
+    "newsy": "suffer hit affect millions thousands down knock widespread massive major report investigating according says worldwide global",
+    "account": "my ban suspended locked refund billing charged password cancel limit verification",
+    "device": "my iphone ipad android ios update chromecast firmware reinstall",
+    "idiom": "down crash let",
+    "denied": "outage problem issue trouble downtime error down fine ok here perfectly for offline broken out",
+    "power": "power electricity water gas storm hurricane black transformer utilit",
+    "wish": "how please feature nice wish love great awesome best thank show tutorial guide",
+}
+"""Words of which a text must hold one to be worth a rule's pattern: most texts hold those of a few rules."""
+
 RULES = tuple((name, re.compile(pattern)) for name, pattern in _RULES)
 """What is looked for, in the order of `hits`."""
 
@@ -58,7 +86,19 @@ def hits(text: str) -> list[bool]:
     >>> [RULES[i][0] for i, hit in enumerate(hits("is xsvcx down?")) if hit]
     ['down_asked', 'named_down', 'outage_asked']
     """
-    return [pattern.search(text) is not None for _, pattern in RULES]
+    found = [False] * len(RULES)
+    for place in {at for literal, _, _ in _literals().find_matches_as_indexes(text, True) for at in _MAY[literal]}:
+        found[place] = RULES[place][1].search(text) is not None
+    return found
+
+
+_SAID = tuple(dict.fromkeys(word for words in _LITERALS.values() for word in words.split()))
+_MAY = tuple(tuple(_AT[name] for name, words in _LITERALS.items() if said in words.split()) for said in _SAID)
+
+
+@cache
+def _literals() -> AhoCorasick:
+    return AhoCorasick(_SAID, matchkind=MatchKind.Standard)
 
 
 def judge_text(text: str) -> Probabilities:

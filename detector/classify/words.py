@@ -61,10 +61,13 @@ class WordTable:
         place, rows = place[known], grams.word_rows[known]
         total = np.zeros((len(texts), self.dim), dtype=np.float32)
         if len(rows):
-            found = self.vectors[place] * self.scales[place][:, None]
             first = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))
-            # Sums of one row at a time, in order: the same whatever other texts stand in the call.
-            total[rows[first]] = np.add.reduceat(found, first, axis=0)
+            words = np.diff(first, append=len(rows))
+            # Texts of as many words together: each is summed word by word, the same whatever else stands in the call.
+            for many in np.unique(words):
+                at = first[words == many]
+                chosen = place[at[:, None] + np.arange(many)]
+                total[rows[at]] = np.einsum("twd,tw->td", self.vectors[chosen], self.scales[chosen])
         length = np.sqrt((total * total).sum(axis=1, keepdims=True))
         result: F32 = total / np.maximum(length, 1e-6)
         return result

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from detector.classify.keyword import RULES, build, judge_text
+from detector.classify.keyword import RULES, build, hits, judge_text
+from detector.classify.labels import read_labels
+from detector.classify.normalise import SERVICE, normalise
 from detector.domain import LABELS
+from detector.resources import data_path
 from tests.classify.conftest import mention
 
 
@@ -74,3 +80,22 @@ def test_the_name_tells_the_rules() -> None:
     """`keyword@` and a hash."""
     assert build().name.startswith("keyword@")
     assert 0 < build().prior < 1
+
+
+_WORDS = sorted({word for _, pattern in RULES for word in re.findall(r"[a-z']{2,}|\d+", pattern.pattern)})
+
+
+@settings(max_examples=400, deadline=None)
+@given(words=st.lists(st.sampled_from([*_WORDS, SERVICE, "xdayx", "xyearx", "xagedx", "503", "529", "?", "i", "it"])))
+def test_rules_that_are_skipped_would_have_found_nothing(words: list[str]) -> None:
+    """A rule is tried only where a text holds one of its words: that must never hide a hit."""
+    text = " ".join(words)
+    assert hits(text) == [pattern.search(text) is not None for _, pattern in RULES]
+
+
+@pytest.mark.parametrize("name", ["own.jsonl", "own_a.jsonl", "own_b.jsonl", "own_c.jsonl"])
+def test_no_hit_is_hidden_on_whole_posts(name: str) -> None:
+    """The same over the posts in our own words."""
+    for post in read_labels([data_path("labels", name)]).posts:
+        text = normalise(post.text)
+        assert hits(text) == [pattern.search(text) is not None for _, pattern in RULES], text
