@@ -87,7 +87,7 @@ def test_a_long_text_takes_no_time(part: str) -> None:
     """Sixteen thousand characters of nothing but beginnings: linear."""
     import time
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     people().mask(part * (16_000 // len(part)))
 
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5

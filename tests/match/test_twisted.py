@@ -42,11 +42,11 @@ def test_no_services_no_mentions() -> None:
 @pytest.mark.parametrize("part", ["claude ", "slack.slack/", "é claude ", "#slack", "teams won't ", "x ", "@slack-"])
 def test_a_megabyte_of_names_takes_no_seconds(part: str) -> None:
     """One name is looked at only so often, and only the beginning of a text is read."""
-    begun = time.perf_counter()
+    begun = time.process_time()
 
     mentions(part * (1_000_000 // len(part)))
 
-    assert time.perf_counter() - begun < 1.0
+    assert time.process_time() - begun < 1.0
 
 
 def test_component_words_are_whole_words() -> None:

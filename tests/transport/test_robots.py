@@ -57,11 +57,11 @@ def test_a_hostile_file_costs_nothing() -> None:
     """Half a megabyte of wildcards is cut off and read in time."""
     import time
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     rules = read_rules("User-agent: *\n" + "Disallow: /" + "*a" * 200_000 + "\n" + "Disallow: /*a*b\n" * 100_000)
     rules.allows("/" + "a" * 2000)
 
-    assert time.perf_counter() - begun < 2.0
+    assert time.process_time() - begun < 2.0
     assert len(rules.rules) <= 2000
 
 
