@@ -43,7 +43,7 @@ def told_in_the_end(nursery: Nursery, folder: Path, replies: list[Reply], *, sec
 def test_f23_a_channel_that_refuses_for_a_while_gets_everything(nursery: Nursery, tmp_path: Path, table: Table) -> None:
     """429 with and without a time, 5xx, a broken connection, a page instead of an answer: all is told afterwards."""
     rounds = size(1, 1, 10)
-    replies = TROUBLE[-size(2, 7, 7) :]
+    replies = TROUBLE[-size(2, 4, 7) :]
     for number in range(rounds):
         folder = tmp_path / str(number)
         folder.mkdir()

@@ -272,7 +272,7 @@ def test_f28_systemd_hears_of_life_only_while_there_is_life(tmp_path: Path, tabl
             while "WATCHDOG=1" not in heard[-1]:
                 heard.append(manager.recv(4096).decode())
             process.send_signal(signal.SIGSTOP)
-            manager.settimeout(size(16, 40, 70))
+            manager.settimeout(size(16, 20, 70))
             assert "WATCHDOG=1" not in said_until_silence(manager)
             process.send_signal(signal.SIGCONT)
             manager.settimeout(60)
