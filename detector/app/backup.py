@@ -1,4 +1,4 @@
-"""One file with everything that a new machine needs: the database, the key of the author hashes and the settings.
+"""One file with everything that a new machine needs: the database, the key of the author hashes, settings, catalogue.
 
 A plain tar, made beside a running daemon from one snapshot, checked before it is called done. Reading one takes
 members by their fixed names only, and checks their sums and the database before anything is replaced.
@@ -18,11 +18,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from detector.config.own import OWN_NAME, own_path
 from detector.domain import format_time, parse_time
 from detector.errors import StoreError, UsageError
 from detector.store import check_copy, copy_database, move_aside
 
 DATABASE, KEY, SETTINGS, MANIFEST = "detector.db", "detector.db.key", "detector.toml", "manifest.json"
+# Services of one's own, and what paid sources have cost this month.
+SERVICES, SPENT = OWN_NAME, "detector.db.spent"
 FORMAT = 1
 _LARGEST_SMALL = 4_000_000
 
@@ -47,7 +50,12 @@ def make_backup(database: Path, config: Path | None, target: Path, *, now: datet
             copy = Path(folder) / DATABASE
             copy_database(database, copy)
             check_copy(copy)
-            others = {KEY: _key_of(database), SETTINGS: config}
+            others = {
+                KEY: _key_of(database),
+                SPENT: _spent_of(database),
+                SETTINGS: config,
+                SERVICES: own_path(config),
+            }
             there = {name: path for name, path in others.items() if path is not None and path.is_file()}
             members = {DATABASE: copy, **there}
             manifest = {
@@ -89,8 +97,10 @@ def restore_backup(source: Path, database: Path, config: Path | None, *, now: da
         if database.exists():
             move_aside(database, now=now, why="replaced")
         written = []
-        for name, target in ((KEY, _key_of(database)), (SETTINGS, config), (DATABASE, database)):
-            # The database last: killed before, the folder holds none, and the command can be given again.
+        # The database last: killed before, the folder holds none, and the command can be given again.
+        for name in (KEY, SPENT, SETTINGS, SERVICES, DATABASE):
+            # Asked now, for the settings may have just come that say where the services lie.
+            target = _place(name, database, config)
             if name in members and target is not None:
                 _put(members[name], target, now=now)
                 written.append(target)
@@ -138,8 +148,19 @@ def _time_of(path: Path) -> datetime:
         return parse_time("1970-01-01T00:00:00Z")
 
 
+def _place(name: str, database: Path, config: Path | None) -> Path | None:
+    """Where a member goes; None leaves it in the backup."""
+    if name in {SETTINGS, SERVICES}:
+        return config if name == SETTINGS or config is None else own_path(config)
+    return {DATABASE: database, KEY: _key_of(database), SPENT: _spent_of(database)}[name]
+
+
 def _key_of(database: Path) -> Path:
     return database.with_name(database.name + ".key")
+
+
+def _spent_of(database: Path) -> Path:
+    return database.with_name(database.name + ".spent")
 
 
 @contextmanager
@@ -153,7 +174,7 @@ def _opened(source: Path, folder: Path) -> Iterator[dict[str, Path]]:
                 if manifest["format"] != FORMAT:
                     raise StoreError(f"{source}: a backup of format {manifest['format']}; upgrade the program")
                 for name, expected in manifest["sha256"].items():
-                    if name not in {DATABASE, KEY, SETTINGS}:
+                    if name not in {DATABASE, KEY, SETTINGS, SERVICES, SPENT}:
                         raise StoreError(f"{source}: holds a stranger, {name!r}; take another backup")
                     body = bundle.extractfile(name)
                     if body is None:
@@ -182,6 +203,7 @@ def _small(bundle: tarfile.TarFile, name: str) -> bytes:
 def _put(source: Path, target: Path, *, now: datetime) -> None:
     if target.exists() and _sum(target) != _sum(source):
         target.rename(target.with_name(f"{target.name}.replaced-{now:%Y%m%dT%H%M%S}"))
+    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         with source.open("rb") as body:

@@ -52,6 +52,29 @@ def everything(path: Path) -> str:
         return "\n".join(reader._conn.iterdump())
 
 
+def test_services_of_ones_own_and_what_was_spent_come_along(store: Store, tmp_path: Path) -> None:
+    """The catalogue to where the settings of the backup say, the month's cost beside the database."""
+    live = store.path.parent
+    (live / "detector.toml").write_text('[watch]\ncatalogue = "own/mine.toml"\n', encoding="utf-8")
+    (live / "own").mkdir()
+    (live / "own" / "mine.toml").write_text('[[service]]\nslug = "kettle"\nname = "Kettle"\n', encoding="utf-8")
+    (live / "detector.db.spent").write_text('{"month":"2026-10","spent":{"x":5}}', encoding="utf-8")
+    made = make_backup(store.path, live / "detector.toml", tmp_path, now=NOW)
+    new = tmp_path / "new"
+    new.mkdir()
+
+    written = restore_backup(made, new / "detector.db", new / "detector.toml", now=NOW, replace=False)
+
+    assert {str(each.relative_to(new)) for each in written} == {
+        "detector.db",
+        "detector.db.key",
+        "detector.db.spent",
+        "detector.toml",
+        "own/mine.toml",
+    }
+    assert "kettle" in (new / "own" / "mine.toml").read_text(encoding="utf-8")
+
+
 def test_a_backup_beside_a_daemon_comes_back_the_same(store: Store, tmp_path: Path) -> None:
     """Database, key and settings, byte for byte or row for row, readable by the owner only."""
     config = store.path.parent / "detector.toml"
