@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup watch demo pictures hostile api-cases bench-web demo-cloud test check fix models bench audit chaos chaos-long soak mutants fuzz zoo bench-detect bench-detect-long
+.PHONY: setup watch demo pictures hostile api-cases bench-web demo-cloud test check fix models bench audit chaos chaos-long soak mutants fuzz zoo bench-detect bench-detect-long ray
 .DEFAULT_GOAL := demo
 
 setup: .venv/.ready
@@ -39,6 +39,10 @@ check: setup
 fix: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Backfills on Ray: one node, two nodes, one of them lost, the command. Half a minute; needs pip install 'ray>=2.50,<3'.
+ray: setup
+	RAY=1 $(BIN)/pytest -q tests/backfill/test_ray.py
 
 bench: setup
 	$(BIN)/python tests/bench/run.py

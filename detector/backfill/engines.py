@@ -168,16 +168,7 @@ def engine(name: str, *, workers: int | None = None, size: int = 0) -> Engine:
     if name == "local":
         return Local(workers or cores)
     if name == "ray":
-        return _ray(workers)
+        from detector.backfill import ray_engine
+
+        return ray_engine.build(workers)
     raise UsageError(f"no engine {name!r}: name one of {', '.join(NAMES)}")
-
-
-def _ray(workers: int | None) -> Engine:
-    try:
-        from detector.backfill import ray_engine  # type: ignore[attr-defined]
-    except ImportError as error:
-        raise UsageError(
-            "--engine ray needs the ray package: pip install 'outage-detector[ray]'; or use --engine local"
-        ) from error
-    found: Engine = ray_engine.build(workers)
-    return found

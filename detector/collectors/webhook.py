@@ -26,41 +26,24 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from detector.collectors.context import CollectorContext
+from detector.collectors.incoming import Incoming, as_post, decode
 from detector.collectors.options import Options
 from detector.collectors.webhook_server import Answer, PushServer
 from detector.domain import Post
 from detector.errors import NotConfigured
 from detector.protocols import Collector, Harvest
-from detector.transport.plaintext import cut, join_title, plain
 
 WINDOW = 300.0
 MOST_AT_ONCE = 1000
 _LEAST_SECRET = 16
 _MOST_NONCES = 100_000
-_MAX_AGE = timedelta(days=2)
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
-_ID = re.compile(r"[\x21-\x7e]{1,200}")
-
-
-class _Incoming(msgspec.Struct):
-    """One post as it is sent."""
-
-    text: str = ""
-    title: str = ""
-    body: str = ""
-    id: str | int | None = None
-    created_at: datetime | float | None = None
-    author: str | None = None
-    account_created_at: datetime | None = None
-    url: str | None = None
-    service: str | None = None
-    in_reply_to: str | int | None = None
 
 
 @dataclass(slots=True)
@@ -68,7 +51,7 @@ class _Parcel:
     """The posts of one request, waiting to be confirmed."""
 
     number: int
-    posts: list[_Incoming]
+    posts: list[Incoming]
     stored: asyncio.Future[None]
 
 
@@ -108,7 +91,7 @@ class Mailbox:
             return self._refuse(413, "too many at once")
         if self.waiting + len(raws) > self._max_waiting:
             return self._refuse(503, "full")
-        posts, bad = _decode(raws)
+        posts, bad = decode(raws)
         self.rejected += bad
         if not posts:
             return Answer(422 if bad else 200, {"accepted": 0, "rejected": dict(bad)})
@@ -122,7 +105,7 @@ class Mailbox:
             return Answer(503, {"error": "not stored yet; send it again"})
         return Answer(200, {"accepted": len(posts), "rejected": dict(bad)})
 
-    def open(self, cursor: str | None, now: datetime) -> tuple[list[_Incoming], str]:
+    def open(self, cursor: str | None, now: datetime) -> tuple[list[Incoming], str]:
         """Confirm what a cursor stands for, and take out a copy of the rest with the cursor that stands for it."""
         self._clock = (now.timestamp(), time.monotonic())
         name, _, number = (cursor or "").partition(":")
@@ -220,7 +203,7 @@ class Webhook:
         self._mailbox.rejected.clear()
         posts: list[Post] = []
         for each in waiting:
-            made = self._post(each, now)
+            made = as_post(each, self._context, source=self._source, now=now)
             if isinstance(made, Post):
                 posts.append(made)
             else:
@@ -230,33 +213,6 @@ class Webhook:
     async def aclose(self) -> None:
         """Stop listening; senders that still wait are hung up on, and send again."""
         await self._server.aclose()
-
-    def _post(self, each: _Incoming, now: datetime) -> Post | str:
-        title, body = plain(each.title), plain(each.body)
-        text = cut(join_title(title, plain(each.text)) if not body else join_title(title or plain(each.text), body))
-        if not text:
-            return "no text"
-        created_at = now if each.created_at is None else min(_time(each.created_at), now)
-        if created_at < now - _MAX_AGE:
-            return "old"
-        author = each.author.strip() if each.author else None
-        given = None if each.id is None else str(each.id)
-        named = bool(author and given and author.casefold() in given.casefold())
-        if given is None or named or not _ID.fullmatch(given):
-            basis = given if given is not None else f"{author}\x00{text}\x00{each.created_at}"
-            given = "h:" + hashlib.sha256(basis.encode("utf-8", "replace")).hexdigest()[:24]
-        return Post(
-            source=self._source,
-            id=given,
-            created_at=created_at,
-            seen_at=now,
-            text=text,
-            author=self._context.author(self._source, author),
-            url=_nameless(each.url, author),
-            reply_to=_reply(each.in_reply_to, author),
-            service_hint=each.service,
-            account_created_at=min(_time(each.account_created_at), now) if each.account_created_at else None,
-        )
 
 
 def sign(secret: bytes, timestamp: str, nonce: str, body: bytes) -> str:
@@ -291,41 +247,3 @@ def build(settings: Mapping[str, Any], context: CollectorContext) -> Sequence[Co
         raise NotConfigured("pushed posts must be signed: set secret_env")
     mailbox = Mailbox(secret=secret.encode(), max_waiting=max_waiting)
     return [Webhook(context=context, mailbox=mailbox, host=host, port=port, source=source, max_bytes=max_bytes)]
-
-
-def _decode(raws: Sequence[msgspec.Raw]) -> tuple[list[_Incoming], Counter[str]]:
-    posts: list[_Incoming] = []
-    bad: Counter[str] = Counter()
-    for raw in raws:
-        try:
-            post = msgspec.json.decode(raw, type=_Incoming)
-            if post.created_at is not None:
-                _time(post.created_at)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            bad["wrong shape"] += 1
-        except (ValueError, OverflowError, OSError):
-            bad["no time"] += 1
-        else:
-            if (post.text or post.title or post.body).strip():
-                posts.append(post)
-            else:
-                bad["no text"] += 1
-    return posts, bad
-
-
-def _time(value: datetime | float) -> datetime:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    return datetime.fromtimestamp(value, UTC)
-
-
-def _nameless(url: str | None, author: str | None) -> str | None:
-    if not url or len(url) > 2000 or not url.startswith(("http://", "https://")) or "@" in url or not url.isprintable():
-        return None
-    return None if author and author.casefold() in url.casefold() else url
-
-
-def _reply(given: str | int | None, author: str | None) -> str | None:
-    text = "" if given is None else str(given)
-    named = bool(author and author.casefold() in text.casefold())
-    return text if _ID.fullmatch(text) and not named else None
