@@ -33,6 +33,7 @@ from detector.domain import (
     Post,
     Reason,
     StatusReading,
+    format_time,
     parse_time,
 )
 from detector.protocols import Harvest
@@ -62,7 +63,7 @@ async def run_demo(
     clock = ReplayClock(scenario.starts_at, speed=speed)
     screen = Screen(scenario, say)
     notes: list[str] = []
-    channel = SlackChannel(screen.slack, screen.slack_edit)
+    channel = SlackChannel(screen.slack, screen.slack_edit, clock.now)
     with status_page(lambda: scenario.document(clock.now())) as official, channel.server() as slack:
         plan = _plan(scenario, official.url, f"{slack.url}/api")
         path = folder / "demo.db"
@@ -103,7 +104,15 @@ async def run_demo(
                     await _play(daemon, scenario, clock, screen, _colleague(channel, answering, screen, clock))
             finally:
                 store.close()
-    kept = [{"first": each.first, "message": each.body, "thread": each.thread} for each in channel.messages]
+    kept = [
+        {
+            "at": format_time(each.at),
+            "first": each.first,
+            "message": each.body,
+            "thread": [{"at": format_time(at), "message": body} for at, body in each.thread],
+        }
+        for each in channel.messages
+    ]
     (folder / "slack.json").write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
     screen.sum_up()
     return screen.alert

@@ -53,12 +53,13 @@ def status_page(document: Callable[[], dict[str, Any]]) -> LocalServer:
 
 @dataclass(slots=True)
 class SlackMessage:
-    """A message of a channel as it was posted and as it now reads, with the answers in its thread."""
+    """A message of a channel as it was posted and as it now reads, with the answers in its thread and their times."""
 
     ts: str
+    at: datetime
     first: dict[str, Any]
     body: dict[str, Any]
-    thread: list[dict[str, Any]] = field(default_factory=list)
+    thread: list[tuple[datetime, dict[str, Any]]] = field(default_factory=list)
 
     @property
     def buttons(self) -> list[dict[str, Any]]:
@@ -88,6 +89,7 @@ class SlackChannel:
     Args:
         posted: is handed a new message's body, and the message above it where it is an answer in a thread.
         edited: is handed a message that reads differently now.
+        now: reads the clock.
 
     Attributes:
         messages: the channel, oldest first.
@@ -97,10 +99,12 @@ class SlackChannel:
         self,
         posted: Callable[[dict[str, Any], SlackMessage | None], None],
         edited: Callable[[SlackMessage], None],
+        now: Callable[[], datetime],
     ) -> None:
         self.messages: list[SlackMessage] = []
         self._posted = posted
         self._edited = edited
+        self._now = now
         self._count = 0
 
     def server(self) -> LocalServer:
@@ -125,9 +129,9 @@ class SlackChannel:
         if "thread_ts" in body and above is None:
             return {"ok": False, "error": "thread_not_found"}
         if above is None:
-            self.messages.append(SlackMessage(ts, body, body))
+            self.messages.append(SlackMessage(ts, self._now(), body, body))
         else:
-            above.thread.append(body)
+            above.thread.append((self._now(), body))
         self._posted(body, above)
         return {"ok": True, "channel": body["channel"], "ts": ts}
 

@@ -103,8 +103,8 @@ def test_the_demo_shows_the_whole_story_and_the_same_each_time(tmp_path: Path) -
     assert int(shown.split("Lead")[1].split()[0]) >= 30
     (kept,) = json.loads((tmp_path / "0" / "slack.json").read_text())
     assert kept["message"]["text"].startswith("✅ Claude: over after")
-    assert [answer["text"][:22] for answer in kept["thread"]][-1] == "✅ Claude: over after 1"
-    assert any("the provider confirms" in answer["text"] for answer in kept["thread"])
+    assert [answer["message"]["text"][:22] for answer in kept["thread"]][-1] == "✅ Claude: over after 1"
+    assert any("the provider confirms" in answer["message"]["text"] for answer in kept["thread"])
 
 
 @pytest.mark.slow

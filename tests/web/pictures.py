@@ -1,4 +1,4 @@
-"""The pictures of the README, from the demo: `make pictures` writes small PNGs into data/pictures.
+"""The README's pictures and thread, from the demo: `make pictures` writes small PNGs into data/pictures.
 
 The demo's morning is played twice: cut off at 12:52, while the outage lasts, and whole. `--all` keeps every page in
 both themes at phone and desk width in out/pictures besides, to be looked at.
@@ -30,12 +30,13 @@ from detector.domain import parse_time
 from detector.store import open_reader
 from detector.web import create_app
 from tests.web.conftest import CHROMIUM, FLAGS, artifacts, serve
-from tests.web.thread import thread_page
+from tests.web.thread import thread_page, thread_text
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-FOLDER = Path(__file__).resolve().parents[2] / "data" / "pictures"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER, README = ROOT / "data" / "pictures", ROOT / "README.md"
 CUT = "2026-10-05T12:52:00Z"
 OVER = "2026-10-05T14:20:00Z"
 DESK, WIDE, PHONE = 1280, 1440, 360
@@ -146,7 +147,20 @@ def take(browser: Browser, during: Played, after: Played) -> None:
                 _everything(browser, played, address, files)
     keep(shoot(browser, files["report"], Shot("", "", 1000, 1250)), FOLDER / "report.png")
     keep(shoot(browser, files["thread"], Shot("", "", 720, 0)), FOLDER / "thread.png")
+    tell(json.loads((after.folder / "slack.json").read_text(encoding="utf-8")))
     browser.close()
+
+
+def tell(messages: list[dict[str, Any]]) -> None:
+    """Bring the README's thread up to date."""
+    text = README.read_text(encoding="utf-8")
+    begin, end = "<!-- thread -->\n```\n", "\n```\n<!-- end thread -->"
+    before, _, rest = text.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        sys.stderr.write("the README has no place for the thread\n")
+        return
+    README.write_text(f"{before}{begin}{thread_text(messages)}{end}{after}", encoding="utf-8")
 
 
 def _files(played: Played) -> dict[str, str]:

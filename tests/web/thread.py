@@ -6,6 +6,8 @@ import html
 import re
 from typing import Any
 
+from detector.app.loopback import slack_text
+
 _CSS = """
 :root { color-scheme: light dark; --bg: #fff; --ink: #1d1c1d; --soft: #616061; --line: #ddd; --link: #1264a3;
   --button: #fff; --head: #f8f8f8; }
@@ -38,13 +40,13 @@ _MARKS = {"🔴": "#d33", "🟠": "#f08c2e", "🟡": "#e8c229", "✅": "#2e9e5b"
 
 
 def thread_page(messages: list[dict[str, Any]], channel: str) -> str:
-    """A page of messages (`{"first": body, "message": body, "thread": [body, ...]}`), each with its thread below."""
+    """A page of messages as `slack.json` of the demo holds them, each with its thread below."""
     parts = [f"<header># {html.escape(channel)}<small>rendered from the Block Kit that was sent</small></header>"]
     for each in messages:
-        parts.append(_message(each["first"], "as it was posted"))
+        parts.append(_message(each["first"], f"{clock(each)}, as it was posted"))
         answers = each["thread"]
         parts.append(f'<div class="count">{len(answers)} replies</div>')
-        parts += [_message(answer, "in the thread", answer=True) for answer in answers]
+        parts += [_message(each["message"], f"{clock(each)}, in the thread", answer=True) for each in answers]
         if each["message"] != each["first"]:
             parts.append('<div class="count">and by then the first message had become</div>')
             parts.append(_message(each["message"], "edited"))
@@ -52,6 +54,27 @@ def thread_page(messages: list[dict[str, Any]], channel: str) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>The thread</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_CSS}</style>{"".join(parts)}</html>'
     )
+
+
+def thread_text(messages: list[dict[str, Any]], width: int = 116) -> str:
+    """The same as lines: the first message whole, of the answers in its thread what a reader sees first."""
+    lines: list[str] = []
+    for each in messages:
+        first = [line for line in slack_text(each["first"]) if not line.startswith("<http")]
+        lines += [f"{clock(each)}  {first[0]}", *(f"       {line}" for line in first[1:])]
+        for answer in each["thread"]:
+            title, *rest = slack_text(answer["message"])
+            lines += ["", f"  {clock(answer)}  {title}", *(f"         {line}" for line in rest[:2])]
+        now = slack_text(each["message"])
+        if each["message"] != each["first"]:
+            said = next((line for line in now if line.startswith("Answered: ")), "")
+            lines += ["", f"       The first message by then: {now[0]}{' · ' * bool(said)}{said}"]
+    return "\n".join(line[:width].rstrip() for line in lines)
+
+
+def clock(each: dict[str, Any]) -> str:
+    """The minute at which something was posted."""
+    return str(each["at"])[11:16]
 
 
 def _message(body: dict[str, Any], aside: str, *, answer: bool = False) -> str:
