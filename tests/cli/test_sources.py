@@ -13,6 +13,7 @@ from detector.cli import cli
 from detector.domain import MINUTE, Coverage, CoverageState, Post, format_time, parse_time
 from detector.protocols import Harvest
 from detector.store import Store
+from detector.transport.hosts import RESTS
 from tests.app.morning import engine_on
 from tests.loopback import Loopback, Reply
 
@@ -102,8 +103,14 @@ def test_state_lag_gaps_and_the_next_poll_are_shown(database: Path) -> None:
                     state=CoverageState.GAP, lower_bound=7, note="too many",
                 ),
                 Coverage(source="hackernews", from_at=now - MINUTE, to_at=now, state=CoverageState.OK),
+                Coverage(
+                    source="feed:dead", from_at=now - MINUTE, to_at=now, state=CoverageState.FAILING,
+                    note=f"{RESTS}dead.example failed 5 times in a row, tried again in 9 s",
+                ),
             ]
         )  # fmt: skip
+        store.tally("hackernews", masked=3, budget="74 of 100 requests a minute")
+        store.tally("hackernews", masked=4)
 
     rows = {row["source"]: row for row in map(json.loads, run("sources", "--json").stdout.splitlines())}
     shown = run("sources")
@@ -118,3 +125,8 @@ def test_state_lag_gaps_and_the_next_poll_are_shown(database: Path) -> None:
     assert "90 s" in shown.stdout
     assert "1, 10 min" in shown.stdout
     assert "rejected 2: old" in shown.stdout
+    assert (found["people_masked"], found["budget"]) == (7, "74 of 100 requests a minute")
+    assert "left: 74 of 100 requests a minute" in shown.stdout
+    assert "masked 7: people named in posts" in shown.stdout
+    assert (found["circuit"], rows["feed:dead"]["circuit"]) == ("closed", "open")
+    assert "circuit open: dead.example failed 5 times in a row" in shown.stdout
