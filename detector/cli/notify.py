@@ -133,13 +133,15 @@ def show(alert: str, channel: str, reason: str | None, config_path: Path | None,
     """Print what NAME would be sent about ALERT (a key from `detector alerts`). Nothing is sent; no secret is shown."""
     from detector.app.build import load_blueprint
     from detector.notify.preview import preview
+    from detector.notify.slack import asks
     from detector.store import open_reader
 
     plan = load_blueprint(config_path)
     kind, wording = _meant(plan, channel)
     with open_reader(db_path or plan.settings.store.path) as reader:
         owed = _message(reader, alert, channel, reason)
-    click.echo(preview(owed, kind, wording))
+    receiver = plan.settings.receivers.get(channel)
+    click.echo(preview(owed, kind, wording, ask=receiver is not None and asks(receiver.options)))
 
 
 def _meant(plan: Blueprint, channel: str) -> tuple[str, Wording]:

@@ -31,8 +31,11 @@ _TEXTS = ("apprise", "console")
 CHANNELS = tuple(sorted((*_BODIES, *_TEXTS, "mail")))
 
 
-def preview(notification: Notification, channel: str, wording: Wording | None = None) -> str:
+def preview(notification: Notification, channel: str, wording: Wording | None = None, *, ask: bool = False) -> str:
     """The body that a channel (a notifier's type) would be sent, for people to read; it holds no secret.
+
+    Args:
+        ask: with Slack's buttons, as a receiver has that people can answer.
 
     Raises:
         UsageError: there is no such channel.
@@ -43,6 +46,8 @@ def preview(notification: Notification, channel: str, wording: Wording | None = 
     if channel == "mail":
         mail = mail_of(notification, wording, sender="detector@example.org", to=("oncall@example.org",))
         return "".join(f"{name}: {value}\n" for name, value in mail.items()) + "\n" + str(mail.get_content())
+    if channel == "slack":
+        return json.dumps(slack_payload(notification, wording, ask=ask), ensure_ascii=False, indent=2)
     if channel not in _BODIES:
         raise UsageError(f"no preview for channel {channel!r}; there are {', '.join(CHANNELS)}")
     return json.dumps(_BODIES[channel](notification, wording), ensure_ascii=False, indent=2)

@@ -39,3 +39,11 @@ def test_a_sample_says_that_it_is_one(reason: Reason) -> None:
     assert owed.alert.key == sample("ops", NOON).alert.key
     assert "Test" in preview(owed, "console")
     assert json.loads(preview(owed, "webhook"))["type"] == reason.value
+
+
+def test_buttons_are_previewed_where_people_can_answer() -> None:
+    """As the receiver would send them."""
+    owed = story()["opened"]
+
+    assert "detector.not_ours" in preview(owed, "slack", ask=True)
+    assert "detector.not_ours" not in preview(owed, "slack")
