@@ -14,7 +14,7 @@ from typing import Any
 
 from detector.alerting.lifecycle import Lifecycle
 from detector.domain import Change, Coverage, Judgement, Mention, Post, Service
-from detector.protocols import Classifier, Detector, Matcher, OfficialRecord
+from detector.protocols import Classifier, Detector, HearsPlaces, Matcher, OfficialRecord
 
 FORMAT = 2
 
@@ -88,6 +88,12 @@ class Pipeline:
         for slug in self.detectors if services is None else services:
             if slug in self.services:
                 self.detector(slug).hear(coverage)
+
+    def muffle(self, coverage: Coverage) -> None:
+        """Tell the detectors of a span in which one source could not be heard; the others may have been."""
+        for detector in self.detectors.values():
+            if isinstance(detector, HearsPlaces):
+                detector.muffle(coverage)
 
     def detector(self, slug: str) -> Detector:
         """The detector of a watched service, made when it is first named."""

@@ -183,6 +183,14 @@ class Detector(Protocol):
 
 
 @runtime_checkable
+class HearsPlaces(Protocol):
+    """A detector that knows which part of a service's posts each source brings; not every detector must."""
+
+    def muffle(self, coverage: Coverage) -> None:
+        """Learn that one source alone could not be heard over a span."""
+
+
+@runtime_checkable
 class Notifier(Protocol):
     """Tells one receiver. Group `detector.notifiers`, a callable `(settings: Mapping) -> Notifier`."""
 

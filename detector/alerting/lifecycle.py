@@ -13,6 +13,7 @@ from detector.alerting.cause import Cause, Causes, Hosting
 from detector.alerting.evidence import Gallery, Kept
 from detector.alerting.kin import Loudness
 from detector.alerting.severity import is_major
+from detector.alerting.surge import own_troubles, surge_words, surging
 from detector.domain import (
     Alert,
     AlertState,
@@ -63,6 +64,12 @@ class Lifecycle:
             changes += self._explain_others(service, signal.at)
         return changes
 
+    @property
+    def surge(self) -> str | None:
+        """In words, that everything seems to fail at once; None where it does not."""
+        troubles, services = own_troubles(self.open.values()), len(self.loudness.sums)
+        return surge_words(troubles, services) if surging(troubles, services) else None
+
     def acknowledge(self, service: str, at: datetime) -> list[Change]:
         """The provider's page changed: an open alert takes note once it is admitted."""
         alert = self.open.get(service)
@@ -83,8 +90,8 @@ class Lifecycle:
         evidence = self.galleries.setdefault(service, Gallery()).best(estimate.onset)
         before = self.open.get(service)
         cause = self._cause(service, estimate.onset, at, before.cause if before else None)
-        if cause.bystander and not _alerted(before):
-            level = Level.WATCH  # named beside the one that fails, accused of nothing
+        if (cause.bystander or (cause.service is None and self.surge is not None)) and not _alerted(before):
+            level = Level.WATCH  # named beside the one that fails, or in a fault of ours: accused of nothing
         reopened = False
         if before is None:
             last = self.closed.pop(service, None)

@@ -207,6 +207,7 @@ class Engine:
 
     def note(self, coverage: Coverage) -> None:
         """Keep what a source did, or did not, let us hear."""
+        self.pipeline.muffle(coverage)
         self.store.add_coverage([coverage])
 
     def note_blind(self, from_at: datetime, to_at: datetime, why: str, services: Sequence[str] | None = None) -> None:

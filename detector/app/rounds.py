@@ -167,6 +167,7 @@ class Rounds:
         for kind, words in (
             ("blind", self._blind_words(engine, now)),
             ("pipeline", pipeline),
+            ("surge", engine.pipeline.lifecycle.surge),
             ("database", self._store_words and f"Nothing can be written: {self._store_words}"),
         ):
             owed += self._operator.look(kind, words, now, silences=silences)

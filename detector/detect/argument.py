@@ -17,6 +17,7 @@ from detector.detect.windows import Start, Starts, Sums
 DRIFT = 60.0  # minutes in which the true level forgets itself (an AR(1) of variance phi)
 SURE_ALONE = 2.2  # sum of the probabilities of at least three people that opens an alert
 SURE_TOGETHER = 1.4  # the same where third-person reports corroborate; also what a watch needs
+SPARSE, LIVELY = 0.05, 0.2  # mentions a minute
 LOCAL_LEAST = 0.7  # a lull before a window lowers its expectation no further than this
 LOCAL_MOST = 2.0  # and a rise raises it by at most so many standard deviations: beyond, the rise itself is news
 LEAK_MOST, LEAK = 0.3, 1.5  # how much of a surplus of other talk is taken for misread complaints
@@ -31,12 +32,24 @@ class Argument(NamedTuple):
     expected: float
 
 
-def enough_people(sums: Sums, start: Start) -> tuple[bool, bool]:
-    """Whether enough people complain since `start` on their own, or together with those who report it."""
+def people_needed(mentions: float) -> int:
+    """Different people whom an alert needs where so many mentions a minute are usual.
+
+    Where much is said a handful of accounts that act together comes by more often than an outage: of a service of
+    which nobody speaks three suffice, of others four, and of those named every five minutes five.
+
+    >>> [people_needed(mentions) for mentions in (0.001, 0.1, 5.0)]
+    [3, 4, 5]
+    """
+    return 3 if mentions < SPARSE else 4 if mentions < LIVELY else 5
+
+
+def enough_people(sums: Sums, start: Start, needed: int) -> tuple[bool, bool]:
+    """Whether `needed` people complain since `start` on their own, or together with those who report it."""
     voters, reports = sums.voters - start.voters, sums.reports - start.reports
     sure = sums.sure - start.sure
-    alone = voters >= 3 and sure >= SURE_ALONE
-    return alone, voters + reports >= 3 and reports >= 1 and sure >= SURE_TOGETHER
+    alone = voters >= needed and sure >= SURE_ALONE
+    return alone, voters + reports >= needed and reports >= 1 and sure >= SURE_TOGETHER
 
 
 def rarest(
@@ -56,13 +69,14 @@ def rarest(
     most = phi + unsure
     ceiling = 1.0 + LOCAL_MOST * sqrt(most)
     k0 = 1.0 / most
-    per_minute = base.rate(frontier)
+    per_minute = usual.rate(frontier)
     rate = log(per_minute * scale * MONTH_MINUTES)
     blur = 0.01 + 0.01 * per_minute / (per_minute + 0.5)  # what tracking the level leaves unknown
     leak = LEAK * min(base.level / (base.level + usual.talk.level), LEAK_MOST) * scale
     everyone = max((sums.total - kept[0].before) * scale, 1.0)
     slack = 0.3 + 0.5 * log(2.0 * pi * everyone * (1.0 + everyone * most))
     total, expected, chatter, talk_expected = sums.total, sums.expected, sums.chatter, sums.talk_expected
+    needed = people_needed((base.level + usual.talk.level) / 60.0)
     best: Argument | None = None
     enough: Argument | None = None
     to_beat = least
@@ -91,7 +105,7 @@ def rarest(
         kappa = 1.0 / min(1.0 / (k0 + start.local_count) + drift + blur, most)
         if divergence(count, mu, kappa) < need:
             continue
-        speaks = any(enough_people(sums, start))
+        speaks = any(enough_people(sums, start, needed))
         score = -(rate + log_tail(count, mu, kappa))
         if score < least:
             continue

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import exp, floor, log, sqrt
 
-from detector.detect.argument import DRIFT, Argument, enough_people, rarest
+from detector.detect.argument import DRIFT, Argument, enough_people, people_needed, rarest
 from detector.detect.baseline import Baseline
 from detector.detect.calibration import multiplicity
 from detector.detect.closing import Closing
@@ -107,6 +107,11 @@ class ScanDetector:
         return self.budget + multiplicity(self.usual.people.level / 60.0)
 
     @property
+    def needed(self) -> int:
+        """Different people whom an alert needs."""
+        return people_needed((self.usual.people.level + self.usual.talk.level) / 60.0)
+
+    @property
     def learning(self) -> bool:
         """A full day for a stream with complaints in it, three for a silent one; half of it where the rate is known."""
         need = 24.0 if self.usual.people.total >= 20.0 else 72.0
@@ -133,6 +138,8 @@ class ScanDetector:
         w = weight(after)
         talk = 1.0 - posterior(p.now, self.prior, self.share.value)
         self.usual.count(at, chatter=talk)
+        if not alerting:
+            self.usual.places.add(post.source)
         self.sums.chatter += talk
         if at < self.frontier:
             for start in self.starts.kept:
@@ -174,6 +181,12 @@ class ScanDetector:
         if coverage.state is not CoverageState.OK:
             self.usual.deafen(to_minutes(coverage.from_at), to_minutes(coverage.to_at))
 
+    def muffle(self, coverage: Coverage) -> None:
+        """Remember a span in which one source could not be heard: it drops out of what is expected."""
+        places = self.usual.places
+        if coverage.state is not CoverageState.OK and places.share(coverage.source) > 0.0:
+            places.silence(coverage.source, to_minutes(coverage.from_at), to_minutes(coverage.to_at))
+
     @property
     def _alerting(self) -> bool:
         return self.episode is not None and self.episode.closing is not None
@@ -204,7 +217,7 @@ class ScanDetector:
         if episode.closing is None:
             return self._close(minute) if minute - episode.seen >= WATCH_MINUTES else []
         self.usual.skip(minute - 1.0, minute - 1.0)
-        why = episode.closing.minute(minute, self.usual.people.rate(minute))
+        why = episode.closing.minute(minute, self.usual.rate(minute))
         if why is None:
             return []
         if why == "age":
@@ -229,9 +242,9 @@ class ScanDetector:
             self.starts.kept.clear()
             self.sums.local_count = self.sums.local_expected = 0.0
         else:
-            more = self.usual.people.expected(self.frontier, at)
+            more, talk = self.usual.expected(self.frontier, at)
             self.sums.expected += more
-            self.sums.talk_expected += self.usual.talk.expected(self.frontier, at)
+            self.sums.talk_expected += talk
             tau = self._memory(more / gap)
             fade = exp(-gap / tau)
             self.sums.local_count *= fade
@@ -260,8 +273,9 @@ class ScanDetector:
             before, chatter = later[0].before, later[0].chatter
             people = (later[0].voters, later[0].sure, later[0].reports, later[0].young)
         if at < self.frontier:
-            expected -= self.usual.people.expected(at, self.frontier)
-            talk_expected -= self.usual.talk.expected(at, self.frontier)
+            people_since, talk_since = self.usual.expected(at, self.frontier)
+            expected -= people_since
+            talk_expected -= talk_since
         for start in later:
             start.before += w
             start.voters += voter
@@ -297,7 +311,7 @@ class ScanDetector:
         """Score the windows after an accepted post and say so where it matters."""
         episode = self.episode
         if episode is not None and episode.closing is not None:
-            episode.closing.post(known, w, self.usual.people.rate(self.frontier))
+            episode.closing.post(known, w, self.usual.rate(self.frontier))
             episode.total += w
             return self._update(episode, seen_at)
         if self.learning:
@@ -308,8 +322,8 @@ class ScanDetector:
         )
         if episode is not None and episode.told_score >= threshold:
             held = Argument(episode.told_score, episode.start, episode.told_people, episode.expected)
-            if enough_people(self.sums, episode.start)[1]:
-                # The watch was as rare as an alert must be and lacked a third voice; a report is one. (A third
+            if enough_people(self.sums, episode.start, self.needed)[1]:
+                # The watch was as rare as an alert must be and lacked one voice; a report is one. (A third
                 # complaint is not enough: it must make a rare window of its own, or chance had an hour to bring it.)
                 enough = max(enough or held, held, key=lambda argument: argument.score)
         if enough is not None and enough.score >= threshold:
@@ -325,7 +339,7 @@ class ScanDetector:
 
     def _open(self, argument: Argument, seen_at: datetime, known: float) -> Signal:
         score, start, people, mu = argument
-        alone, _ = enough_people(self.sums, start)
+        alone, _ = enough_people(self.sums, start, self.needed)
         closing = Closing.of(start.at, known, people, mu)
         self.episode = Episode(Level.ALERT, known, start, people, score, mu, closing, people)
         self.usual.skip(start.at, known)
@@ -341,7 +355,7 @@ class ScanDetector:
         mu = max(self.sums.expected - start.expected, 1e-9) * self.scale.value
         count = (people - 1.0) * self.scale.value
         kappa = 1.0 / (self.usual.people.phi + self.usual.people.variance(self.frontier))
-        rate = self.usual.people.rate(self.frontier) * self.scale.value * MONTH_MINUTES
+        rate = self.usual.rate(self.frontier) * self.scale.value * MONTH_MINUTES
         score = -(log(rate) + log_tail(count, mu, kappa)) if count > mu else episode.told_score
         episode.told_people, episode.told_score = people, max(score, episode.told_score)
         estimate = self._estimate(seen_at, Argument(episode.told_score, start, people, mu))

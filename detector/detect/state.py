@@ -13,7 +13,8 @@ from detector.domain import Level
 if TYPE_CHECKING:
     from detector.detect.scan import ScanDetector
 
-FORMAT = 6
+FORMAT = 7
+_READ = (6, FORMAT)  # 6 lacks the places, which are learned anew
 _PLAIN = (
     "clock",
     "frontier",
@@ -47,7 +48,7 @@ def load_scan(scan: ScanDetector, state: dict[str, Any]) -> None:
     """
     from detector.detect.scan import Episode
 
-    if state.get("format") != FORMAT:
+    if state.get("format") not in _READ:
         raise ValueError(f"detector state of format {state.get('format')!r}, this version reads {FORMAT}")
     for name in _PLAIN:
         setattr(scan, name, state[name])

@@ -11,6 +11,7 @@ from math import floor
 from typing import Any
 
 from detector.detect.baseline import Baseline
+from detector.detect.places import Places
 
 LAG = 60.0  # minutes after its end at which an hour is learned
 MUTE_EXPECTED = 12.0  # mentions an hour; chance leaves such an hour empty once in e^12 hours
@@ -25,6 +26,7 @@ class Usual:
         pending: hour -> [complaints, other mentions], not yet learned.
         skipped: hours that touch an alert.
         deaf: spans in minutes in which nothing could be heard.
+        places: where people speak, and which of those are silent.
     """
 
     people: Baseline
@@ -33,12 +35,22 @@ class Usual:
     pending: dict[int, list[float]] = field(default_factory=dict)
     skipped: set[int] = field(default_factory=set)
     deaf: list[tuple[float, float]] = field(default_factory=list)
+    places: Places = field(default_factory=Places)
 
     def count(self, at: float, *, people: float = 0.0, chatter: float = 0.0) -> None:
         """Add to the hour of minute `at`."""
         sums = self.pending.setdefault(floor(at / 60.0), [0.0, 0.0])
         sums[0] += people
         sums[1] += chatter
+
+    def rate(self, at: float) -> float:
+        """Complaints a minute that can be heard at `at`."""
+        return self.people.rate(at) * self.places.heard(at)
+
+    def expected(self, start: float, end: float) -> tuple[float, float]:
+        """Complaints and other mentions to be heard between two minutes."""
+        heard = self.places.heard(end)
+        return self.people.expected(start, end) * heard, self.talk.expected(start, end) * heard
 
     def skip(self, first: float, last: float) -> None:
         """The hours from minute `first` to `last` belong to an alert."""
@@ -61,7 +73,13 @@ class Usual:
         ready = self._ready(clock)
         while self.next_hour < ready:
             hour = self.next_hour
-            if hour in self.pending or hour in self.skipped or self.deaf or self._mentions(hour) > CALM_USUAL:
+            if (
+                hour in self.pending
+                or hour in self.skipped
+                or self.deaf
+                or self.places.silent
+                or self._mentions(hour) > CALM_USUAL
+            ):
                 self._learn(hour)
                 continue
             busy = min((other for other in (*self.pending, *self.skipped) if other > hour), default=ready)
@@ -75,7 +93,8 @@ class Usual:
     def _learn(self, hour: int) -> None:
         self.next_hour = hour + 1
         people, chatter = self.pending.pop(hour, (0.0, 0.0))
-        exposure = 0.0 if hour in self.skipped else 1.0 - self._deaf_share(hour)
+        lost = self._deaf_share(hour) + self.places.lost(hour * 60.0, hour * 60.0 + 60.0)
+        exposure = 0.0 if hour in self.skipped else max(0.0, 1.0 - lost)
         self.skipped.discard(hour)
         if people + chatter == 0.0 and self._mentions(hour) >= MUTE_EXPECTED:
             return
@@ -99,6 +118,7 @@ class Usual:
             "pending": [[hour, *sums] for hour, sums in self.pending.items()],
             "skipped": sorted(self.skipped),
             "deaf": [list(span) for span in self.deaf],
+            "places": self.places.dump(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -109,3 +129,5 @@ class Usual:
         self.pending = {hour: [people, chatter] for hour, people, chatter in state["pending"]}
         self.skipped = set(state["skipped"])
         self.deaf = [(start, end) for start, end in state["deaf"]]
+        if "places" in state:  # format 6 knew none, and learns them
+            self.places.load(state["places"])

@@ -58,10 +58,10 @@ QUICK = Size(
     seeds=1,
 )
 USUAL = Size(
-    volumes={0.05: (30, 84), 0.5: (12, 84), 5.0: (4, 70)},
-    rates={0.01: (24, 84), 50.0: (1, 42)},
-    curve=6,
-    virals=(12, 70),
+    volumes={0.05: (20, 84), 0.5: (6, 70), 5.0: (2, 49)},
+    rates={0.01: (16, 84)},
+    curve=4,
+    virals=(8, 70),
     campaigns=200,
     services=tuple(detect_series.SERVICES),
     seeds=3,

@@ -144,3 +144,16 @@ def _naming(
 def until(days: float) -> datetime:
     """When an archive of so many days ends."""
     return START + timedelta(days=days)
+
+
+@cache
+def invented(count: int) -> tuple[Service, ...]:
+    """So many services with names that mean nothing."""
+    rng = random.Random(7)
+    known = {service.slug for service in load_catalogue()} | set(_WORDS)
+    found: dict[str, Service] = {}
+    while len(found) < count:
+        name = "".join(rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(rng.randint(3, 5))) + "x"
+        if name not in known:
+            found.setdefault(name, Service(slug=name, name=name.title(), aliases=(name,)))
+    return tuple(found.values())

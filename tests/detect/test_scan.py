@@ -80,6 +80,18 @@ def test_three_people_suffice_on_a_silent_stream() -> None:
     assert [signal.level for signal in signals] == [Level.WATCH, Level.ALERT]
 
 
+def test_of_a_service_that_many_speak_of_three_people_are_only_a_watch() -> None:
+    """Five are needed there: a handful of accounts that act together is commoner than an outage."""
+    talk = list(stream(lambda _: 1.0, 5 * DAY, p=CHATTER, seed=3))
+    burst = [make_judgement(5 * DAY + i / 2, number=i) for i in range(6)]
+    detector, _ = play(talk)
+
+    levels = [[signal.level for signal in detector.observe(judgement)] for judgement in burst]
+
+    assert [Level.ALERT in some for some in levels].index(True) == 4
+    assert any(Level.WATCH in some for some in levels[:4])
+
+
 def test_two_people_are_a_watch_and_a_news_report_lifts_it() -> None:
     """Reports corroborate, they are not people."""
     posts = [make_judgement(0.0, p=CHATTER), *(make_judgement(10 * DAY + i, number=i) for i in range(2))]
