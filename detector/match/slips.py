@@ -1,8 +1,8 @@
 """Slips of the finger in names: "cluade is down", "gihub wont load", "instagarm is not loading".
 
 A slip counts only where the words around say that something fails, as an ambiguous name does; made are letters left
-out, doubled and exchanged, in longer names a wrong vowel or the neighbour on the keyboard. What is a word of its own,
-or a slip of two services, is none.
+out, doubled and exchanged, in longer names a wrong vowel, the wrong letter doubled, or the neighbour on the keyboard.
+What is a word of its own, or a slip of two services, is none.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _NEAR = {
 # Slips that are words, names or marks of their own; found by looking each up in 900,000 posts.
 _WORDS = _words(
     """
-    appel barclay clade claud code codium curso decker dicker discard ducker grind hangout lamda liner lloyd
-    nation packet papal picket potus relit revolt roger sonet sons squire staring sterling stirpe strip
-    tames team tello temas thread traviss treads venom witter titter
+    appel barclay clade claud code codium curso decker dicker discard ducker goggle grind hangout lamda
+    liner lloyd nation packet papal picket potus relit revolt roger sonet sons squire stalling staring
+    starring sterling stirpe strip tames team tello temas thread titter traviss treads venom witter
     """
 )
 
@@ -67,6 +67,8 @@ def _made(name: str) -> set[str]:
     if len(name) < _LONG:
         return {slip for slip in made if len(slip) >= len(name)}
     made |= {name[:i] + vowel + name[i + 1 :] for i in range(1, len(name)) if name[i] in _VOWELS for vowel in _VOWELS}
+    # The wrong letter doubled: "twiiter", "facebbok".
+    made |= {name[:i] + name[near] + name[i + 1 :] for i in range(1, len(name) - 1) for near in (i - 1, i + 1)}
     if len(name) >= _VERY_LONG:
         made |= {name[:i] + near + name[i + 1 :] for i in range(1, len(name)) for near in _NEAR[name[i]]}
     return made
