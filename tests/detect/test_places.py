@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import pytest
 
 from detector.detect.scan import ScanDetector, build
-from detector.domain import Budget, Coverage, CoverageState, Judgement, Service, to_minutes
+from detector.domain import Budget, Coverage, CoverageState, Judgement, to_minutes
 from tests.builders import SLACK, at, make_judgement, stream
 
 DAY = 1440.0
@@ -25,10 +26,17 @@ def by_two_sources(begin: float, end: float, *, seed: int, without: str | None =
     return found
 
 
-def learned(service: Service = SLACK) -> ScanDetector:
-    detector = build(service, Budget.parse("1/year"), 0.2)
+@cache
+def state_after_twenty_days() -> str:
+    detector = build(SLACK, Budget.parse("1/year"), 0.2)
     for judgement in by_two_sources(0.0, LATER, seed=5):
         detector.observe(judgement)
+    return json.dumps(detector.dump())
+
+
+def learned() -> ScanDetector:
+    detector = build(SLACK, Budget.parse("1/year"), 0.2)
+    detector.load(json.loads(state_after_twenty_days()))
     return detector
 
 
