@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from ahocorasick_rs import AhoCorasick
 
-from detector.domain import Ambiguous, Component, Mention, Post, Service
+from detector.domain import Ambiguous, Mention, Post, Service
 from detector.match.folding import Folded, fold, squeeze
 from detector.match.grammar import (
     fails_behind,
@@ -27,7 +27,7 @@ from detector.match.grammar import (
     says_it_fails,
 )
 from detector.match.lists import inside, joined, lacking
-from detector.match.names import Directory, hosts, is_status_host
+from detector.match.names import Directory, component_words, hosts, is_status_host
 from detector.match.slips import slips_of
 from detector.match.surroundings import Place, host, place, token, venue
 
@@ -38,7 +38,8 @@ TRIES = 50
 
 # A capitalised name in a post with one of these is the service, whatever the rest says.
 _OUTAGE_WORDS = frozenset({"outage", "outages"})
-_NAMING = frozenset({Place.TEXT, Place.HANDLE, Place.OUTAGE_TAG})
+# A tuple: members are compared by identity, which is quicker than their hash.
+_NAMING = (Place.TEXT, Place.HANDLE, Place.OUTAGE_TAG)
 
 
 class _Kind(Enum):
@@ -109,7 +110,7 @@ class NameMatcher:
     def __init__(self, services: Sequence[Service]) -> None:
         """Build the automaton: about 10 ms for 1,000 names."""
         self._directory = Directory(services)
-        self._components = {s.slug: _components(s.components) for s in services if s.components}
+        self._components = {s.slug: component_words(s.components) for s in services if s.components}
         patterns: dict[str, list[_Name]] = {}
         for service in services:
             for name in _names(service):
@@ -214,7 +215,7 @@ class NameMatcher:
             cluster.sort(key=lambda find: (find[0] - find[1], find[0]))
         taken: list[tuple[int, int]] = []
         for start, end, index in cluster:
-            if any(start < last and first < end for first, last in taken):
+            if taken and any(start < last and first < end for first, last in taken):
                 continue
             tries = reading.tries[index] = reading.tries.get(index, 0) + 1
             if tries > TRIES:
@@ -233,24 +234,24 @@ def _accepts(name: _Name, reading: _Reading, start: int, end: int) -> bool:
     written = plain[start:end]
     if written != name.alias and written.replace("-", " ") != name.loose:
         return False
-    if name.kind is _Kind.HOST:
+    kind = name.kind
+    if kind is _Kind.HOST:
         return host(token(plain, start, end)).removeprefix("www.") == name.alias
+    before = plain[start - 2 : start] if start > 1 else plain[:start]
+    if kind is _Kind.TAG and before[-1:] != "#":
+        return False
+    if kind is _Kind.HANDLE and before[-1:] != "@" and before != "u/":
+        return False
     where = place(plain, start, end)
-    if where is Place.PART and name.kind is _Kind.NAME and _several(reading, start, end):
+    if where is Place.PART and kind is _Kind.NAME and _several(reading, start, end):
         where = Place.TEXT
     if where not in _NAMING:
         return False
     if where is Place.TEXT and _other_thing(reading, start, end):
         return False
-    match name.kind:
-        case _Kind.HANDLE:
-            return where is Place.HANDLE or plain[max(0, start - 2) : start] == "u/"
-        case _Kind.TAG:
-            return plain[start - 1 : start] == "#"
-        case _Kind.AMBIGUOUS:
-            return where is Place.OUTAGE_TAG or _means_it(name, reading, start, end)
-        case _:
-            return True
+    if kind is _Kind.AMBIGUOUS:
+        return where is Place.OUTAGE_TAG or _means_it(name, reading, start, end)
+    return kind is not _Kind.HANDLE or where is Place.HANDLE or before == "u/"
 
 
 def _several(reading: _Reading, start: int, end: int) -> bool:
@@ -270,8 +271,11 @@ def _means_it(name: _Name, reading: _Reading, start: int, end: int) -> bool:
     if rule is None:
         return True
     folded = reading.folded
-    reach = slice(max(0, start - 40), end + 42)
-    if any(phrase in folded.scan[reach] for phrase in rule.never) or person_or_compound(folded.plain, start, end):
+    if rule.never:
+        near = folded.scan[max(0, start - 40) : end + 42]
+        if any(phrase in near for phrase in rule.never):
+            return False
+    if person_or_compound(folded.plain, start, end):
         return False
     written = folded.written(start, end)
     if rule.capital and not written[:1].isupper():
@@ -391,9 +395,3 @@ def _rule(ambiguous: Ambiguous) -> _Rule:
         never=tuple(fold(phrase).scan for phrase in ambiguous.never),
         capital=len(ambiguous.alias) == 1,
     )
-
-
-def _components(components: Sequence[Component]) -> tuple[tuple[str, str], ...]:
-    """Their words as whole-word phrases, the longest first."""
-    phrases = [(fold(word).scan, component.name) for component in components for word in component.words]
-    return tuple(sorted(phrases, key=lambda pair: -len(pair[0])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from detector.domain import Post, Service
+from detector.domain import Component, Post, Service
 from detector.match.folding import fold, squeeze
 
 _MOST_REMEMBERED = 4096
@@ -99,3 +99,9 @@ def is_status_host(alias: str) -> bool:
     (True, False)
     """
     return "status" in alias and "." in alias and " " not in alias
+
+
+def component_words(components: Sequence[Component]) -> tuple[tuple[str, str], ...]:
+    """Their words as whole-word phrases, the longest first."""
+    phrases = [(fold(word).scan, component.name) for component in components for word in component.words]
+    return tuple(sorted(phrases, key=lambda pair: -len(pair[0])))
