@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from detector import registry
 from detector.alerting.grouping import Pace
 from detector.alerting.policy import Context, Receiver, receiver_of
-from detector.domain import Service, StatusPage
+from detector.config.partition import Partition
+from detector.domain import Budget, Service, StatusPage
 from detector.domain.alert import OURSELVES
 from detector.errors import ConfigError, NotConfigured, StoreError, TransportError
 
@@ -38,12 +39,19 @@ class Blueprint:
         services: the watched ones, in the catalogue's order.
         receivers: who may be told.
         catalogue: every service that is known, watched or not.
+        fleet: how many services share the fleet's budget, those of all partitions; 0 is the watched ones.
     """
 
     settings: Settings
     services: tuple[Service, ...]
     receivers: tuple[Receiver, ...]
     catalogue: tuple[Service, ...] = ()
+    fleet: int = 0
+
+    @property
+    def budget(self) -> Budget:
+        """What one service may spend."""
+        return self.settings.watch.budget_of_a_service(self.fleet or len(self.services))
 
 
 def load_blueprint(path: Path | None, env: Mapping[str, str] | None = None) -> Blueprint:
@@ -84,8 +92,12 @@ def blueprint(settings: Settings, catalogue: Sequence[Service], *, own: Collecti
         ConfigError: routes that cannot be read; all of them are named.
     """
     wanted = {*settings.watch.services, *own}
-    services = tuple(each for each in catalogue if "*" in wanted or each.slug in wanted)
+    fleet = tuple(each for each in catalogue if "*" in wanted or each.slug in wanted)
+    share = Partition.of(settings.watch.partition, {})
+    services = tuple(each for each in fleet if share is None or share.owns(each.slug))
     receivers, problems = [], []
+    if fleet and not services:
+        problems.append(f"watch.partition: {share} owns none of {len(fleet)} services; make fewer partitions")
     for name, each in settings.receivers.items():
         if each.enabled:
             try:
@@ -108,7 +120,9 @@ def blueprint(settings: Settings, catalogue: Sequence[Service], *, own: Collecti
     ]
     if problems:
         raise ConfigError(problems)
-    return Blueprint(settings=settings, services=services, receivers=tuple(receivers), catalogue=tuple(catalogue))
+    return Blueprint(
+        settings=settings, services=services, receivers=tuple(receivers), catalogue=tuple(catalogue), fleet=len(fleet)
+    )
 
 
 def make_classifier(settings: Settings, notes: list[str]) -> Classifier:
@@ -130,7 +144,7 @@ def make_pipeline(plan: Blueprint, classifier: Classifier, record: OfficialRecor
     from detector.pipeline import Pipeline
 
     make_detector = registry.load("detectors", plan.settings.watch.detector)
-    budget = plan.settings.watch.budget_of_a_service(len(plan.services))
+    budget = plan.budget
     return Pipeline(
         services=plan.services,
         matcher=NameMatcher(plan.services),
@@ -321,7 +335,7 @@ def learning(plan: Blueprint, state: Mapping[str, Any] | None) -> set[str]:
     """The watched services whose detector does not yet know what is usual, by a saved state of the pipeline."""
     saved = (state or {}).get("detectors", {})
     make_detector = registry.load("detectors", plan.settings.watch.detector)
-    budget = plan.settings.watch.budget_of_a_service(len(plan.services))
+    budget = plan.budget
     learners = set()
     for service in plan.services:
         detector = make_detector(service, budget, 0.5)

@@ -37,7 +37,7 @@ def page_surroundings(
         source_health=source_health,
         services_health=partial(services_health, plan),
         remember=partial(remember, plan),
-        budget=plan.settings.watch.budget_of_a_service(len(plan.services)).per_month,
+        budget=plan.budget.per_month,
         zone=plan.settings.display.zone,
         zone_name=plan.settings.display.timezone,
         workings=workings,
@@ -77,7 +77,7 @@ def remember(plan: Blueprint, state: Mapping[str, Any] | None) -> Memory:
 
     saved = (state or {}).get("detectors", {})
     make_detector = registry.load("detectors", plan.settings.watch.detector)
-    budget = plan.settings.watch.budget_of_a_service(len(plan.services))
+    budget = plan.budget
     learning, people = set(), {}
     for service in plan.services:
         detector = make_detector(service, budget, 0.5)

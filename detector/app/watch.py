@@ -18,6 +18,7 @@ from detector.app.daemon import Connections, Daemon
 from detector.app.embed import page_beside
 from detector.app.house import House
 from detector.app.operator import Operator
+from detector.app.partition_standby import opened
 from detector.app.supervise import ServiceManager, Supervisor, heartbeat_address
 from detector.errors import DetectorError
 from detector.store import Store, damaged, move_aside
@@ -33,6 +34,7 @@ class Watch:
         config: the settings file, read again on SIGHUP; None is the default one.
         path: the database.
         clock: the system's.
+        standby: wait for the database while another daemon holds it, and take over when that ends.
     """
 
     plan: Blueprint
@@ -40,6 +42,7 @@ class Watch:
     path: Path
     clock: Clock = field(default_factory=SystemClock)
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    standby: bool = False
     _daemon: Daemon | None = None
     _next: tuple[Blueprint, Connections] | None = None
     _ended: bool = False
@@ -54,7 +57,7 @@ class Watch:
 
         heartbeat = heartbeat_address(self.env)
         notes: list[str] = []
-        store = Store.open(self.path, now=self.clock.now())
+        store = await (opened(self.path, self.clock) if self.standby else self._open())
         try:
             connections = connect(self.plan, self.path, notes)
         except BaseException:
@@ -82,6 +85,9 @@ class Watch:
                 await _release(self._next[1])
             await session.aclose()
             store.close()
+
+    async def _open(self) -> Store:
+        return Store.open(self.path, now=self.clock.now())
 
     async def _live(self, store: Store, connections: Connections, notes: list[str], supervisor: Supervisor) -> None:
         plan, settings = self.plan, self.plan.settings

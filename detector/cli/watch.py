@@ -13,8 +13,11 @@ from detector.cli import options
 @options.config
 @options.database
 @click.option("--for", "seconds", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop after so long.")
+@click.option("--standby", is_flag=True, help="Wait while another daemon holds the database, then take over.")
 @click.option("--recover", is_flag=True, help="Move a damaged database aside and begin a new one.")
-def command(config_path: Path | None, db_path: Path | None, seconds: float | None, recover: bool) -> None:
+def command(
+    config_path: Path | None, db_path: Path | None, seconds: float | None, standby: bool, recover: bool
+) -> None:
     """Listen to what people say, judge it, and alert. Ends on SIGTERM or Ctrl-C; SIGHUP reads the settings again.
 
     Works with no key and no settings file. Alerts go to stdout, or wherever the settings say; the rest is on stderr.
@@ -34,4 +37,4 @@ def command(config_path: Path | None, db_path: Path | None, seconds: float | Non
     path = db_path or plan.settings.store.path
     if recover:
         watch.recover(path, SystemClock())
-    asyncio.run(watch.Watch(plan=plan, config=config_path, path=path).run(seconds))
+    asyncio.run(watch.Watch(plan=plan, config=config_path, path=path, standby=standby).run(seconds))

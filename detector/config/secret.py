@@ -5,6 +5,9 @@ from __future__ import annotations
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from detector.config.locate import Place
 
 PLAIN = frozenset(
     {
@@ -79,3 +82,44 @@ def from_file(path: Path) -> Secret:
     if not value:
         raise ValueError(f"{path} is empty; write the secret there")
     return Secret(value)
+
+
+def take_secrets(values: dict[str, Any], env: Mapping[str, str], folder: Path, found: list[tuple[Place, str]]) -> None:
+    """Replace `NAME_env` and `NAME_file` of sources and receivers by the secret `NAME`, in place."""
+    for kind in ("sources", "receivers"):
+        tables = values.get(kind)
+        for name, table in tables.items() if isinstance(tables, dict) else ():
+            if not isinstance(table, dict):
+                continue
+            for key in list(table):
+                place = (kind, name, key)
+                if key in PLAIN or key.removeprefix(f"{name}_") in PLAIN:
+                    found.append(
+                        (
+                            place,
+                            f'a secret must not stand here; set a variable and write {key}_env = "ITS_NAME"',
+                        )
+                    )
+                elif key.endswith(("_env", "_file")):
+                    _take_one(table, key, env, folder, place, found)
+
+
+def _take_one(
+    table: dict[str, Any], key: str, env: Mapping[str, str], folder: Path, place: Place, found: list[tuple[Place, str]]
+) -> None:
+    value = table.pop(key)
+    if not isinstance(value, str) or not value:
+        found.append((place, "wants a name in quotes; write the variable's or the file's name"))
+        return
+    secret: Secret | None
+    if key.endswith("_env"):
+        secret, name = from_environment(value, env), key.removesuffix("_env")
+    else:
+        name = key.removesuffix("_file")
+        try:
+            secret = from_file(folder / Path(value).expanduser())
+        except ValueError as error:
+            found.append((place, str(error)))
+            return
+    if secret is not None:
+        table[name] = secret

@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from detector import registry
 from detector.config.locate import Place, line_of, locate, syntax_problem
 from detector.config.migrate import migrate
-from detector.config.secret import PLAIN, Secret, from_environment, from_file
+from detector.config.partition import VARIABLE, Partition
+from detector.config.secret import take_secrets
 from detector.domain import Budget, Level
 from detector.errors import ConfigError
 from detector.resources import data_path
@@ -64,6 +65,7 @@ class Watch(_Strict):
         classifier: a plug-in or an artifact's folder; None is the shipped one, or `keyword` with a warning where it
             cannot be used.
         detector: the plug-in that follows the counts.
+        partition: this daemon's share of the services, as `2/4`; None is all of them. See `config.partition`.
     """
 
     services: tuple[str, ...] = DEFAULT_SERVICES
@@ -73,6 +75,12 @@ class Watch(_Strict):
     fleet_budget: str | None = None
     classifier: str | None = None
     detector: str = "scan"
+    partition: str | None = None
+
+    @field_validator("partition")
+    @classmethod
+    def _share(cls, value: str | None) -> str | None:
+        return value if value is None else str(Partition.parse(value))
 
     @field_validator("budget", "fleet_budget")
     @classmethod
@@ -225,7 +233,7 @@ def load_settings(path: Path | None, env: Mapping[str, str], *, slugs: Iterable[
         ConfigError: with every mistake in `problems`.
     """
     if path is None:
-        return Settings()
+        return _shared_out(Settings(), env)
     text = _read(path)
     try:
         values = tomllib.loads(text)
@@ -236,7 +244,7 @@ def load_settings(path: Path | None, env: Mapping[str, str], *, slugs: Iterable[
             f"{place}: not TOML: {what}; mend the line, or write a new file with detector init"
         ) from error
     said, found = migrate(values)
-    _take_secrets(values, env, path.parent, found)
+    take_secrets(values, env, path.parent, found)
     settings = None
     try:
         settings = Settings.model_validate(values)
@@ -258,7 +266,21 @@ def load_settings(path: Path | None, env: Mapping[str, str], *, slugs: Iterable[
         watch = watch.model_copy(update={"catalogue": path.parent / watch.catalogue})
     if logs.file is not None:
         logs = logs.model_copy(update={"file": path.parent / logs.file})
-    return settings.model_copy(update={"store": store, "watch": watch, "logging": logs})
+    return _shared_out(settings.model_copy(update={"store": store, "watch": watch, "logging": logs}), env)
+
+
+def _shared_out(settings: Settings, env: Mapping[str, str]) -> Settings:
+    """With a partition, its own database."""
+    try:
+        share = Partition.of(settings.watch.partition, env)
+    except ValueError as error:
+        raise ConfigError(f"{VARIABLE}: {error}") from error
+    if share is None:
+        return settings
+    store = settings.store.model_copy(update={"path": share.file(settings.store.path)})
+    return settings.model_copy(
+        update={"store": store, "watch": settings.watch.model_copy(update={"partition": str(share)})}
+    )
 
 
 def _read(path: Path) -> str:
@@ -275,47 +297,6 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = body[: error.start].count(b"\n") + 1
         raise ConfigError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from error
-
-
-def _take_secrets(values: dict[str, Any], env: Mapping[str, str], folder: Path, found: list[tuple[Place, str]]) -> None:
-    """Replace `NAME_env` and `NAME_file` of sources and receivers by the secret `NAME`, in place."""
-    for kind in ("sources", "receivers"):
-        tables = values.get(kind)
-        for name, table in tables.items() if isinstance(tables, dict) else ():
-            if not isinstance(table, dict):
-                continue
-            for key in list(table):
-                place = (kind, name, key)
-                if key in PLAIN or key.removeprefix(f"{name}_") in PLAIN:
-                    found.append(
-                        (
-                            place,
-                            f'a secret must not stand here; set a variable and write {key}_env = "ITS_NAME"',
-                        )
-                    )
-                elif key.endswith(("_env", "_file")):
-                    _take_one(table, key, env, folder, place, found)
-
-
-def _take_one(
-    table: dict[str, Any], key: str, env: Mapping[str, str], folder: Path, place: Place, found: list[tuple[Place, str]]
-) -> None:
-    value = table.pop(key)
-    if not isinstance(value, str) or not value:
-        found.append((place, "wants a name in quotes; write the variable's or the file's name"))
-        return
-    secret: Secret | None
-    if key.endswith("_env"):
-        secret, name = from_environment(value, env), key.removesuffix("_env")
-    else:
-        name = key.removesuffix("_file")
-        try:
-            secret = from_file(folder / Path(value).expanduser())
-        except ValueError as error:
-            found.append((place, str(error)))
-            return
-    if secret is not None:
-        table[name] = secret
 
 
 def _say(values: dict[str, Any], error: Any) -> str:
