@@ -2,7 +2,7 @@
 
 `make mutants`: each bug is a change of one node of the syntax tree (a comparison, a constant, a condition, a statement
 left out, a word of an SQL statement). A forked process imports the package with it and runs the module's own tests; a
-bug that all of them pass survived. Which bugs are tried depends on the seed alone. Each survivor is named; ends with the score.
+bug that all of them pass survived, and is named. Which bugs are tried depends on the seed alone. Ends with the score.
 """
 
 from __future__ import annotations
