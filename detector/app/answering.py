@@ -11,8 +11,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from detector.alerting.answer import Answer, Said
 from detector.alerting.quiet import ASIDE
-from detector.domain import Answer, Notification, Said, Silence
+from detector.domain import Notification, Silence
 from detector.errors import DeliveryError, StoreError
 from detector.notify.answers import LABELS, SILENCE_FOR, Press, payload_in, press_of, signed
 from detector.notify.settings import text_of
@@ -172,7 +173,8 @@ class Answering:
                 if each.receiver == receiver and each.reason not in ASIDE
             ]
             shown = told[0] if told else clicked
-        return replace(shown, thread=thread, answers=self._store.outbox.answers(key, receiver))
+        answers = self._store.outbox.answers(key, receiver)
+        return replace(shown, thread=thread, answers=tuple(each.shown for each in answers))
 
 
 def _silence(answer: Answer, service: str) -> Silence | None:

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from detector.alerting.answer import Said
 from detector.alerting.policy import Context, History, Receiver, digests, failovers, notifications, reminders
-from detector.domain import Alert, AlertState, Change, Decision, Level, Notification, PageState, Said, Silence
+from detector.domain import Alert, AlertState, Change, Decision, Level, Notification, PageState, Silence
 from detector.errors import StoreError
+from detector.status.states import under_way
 from detector.store import Store
 
 logger = logging.getLogger(__name__)
@@ -91,7 +93,7 @@ class Telling:
         read = self._store.read
         try:
             official = read.official(alert.service, now)
-            works = read.works(alert.service, now)
+            works = [work for work in read.works(alert.service, now) if under_way(work, now)]
         except StoreError as error:
             logger.warning("announced work cannot be read, so none counts: %s", error)
             return alert

@@ -12,7 +12,6 @@ from detector.domain.alert import (
     Reason,
     Silence,
 )
-from detector.domain.answer import Answer, Said
 from detector.domain.budget import Budget
 from detector.domain.coverage import Coverage, CoverageState, ServiceState
 from detector.domain.incident import (
@@ -35,7 +34,6 @@ __all__ = [
     "Alert",
     "AlertState",
     "Ambiguous",
-    "Answer",
     "Budget",
     "Change",
     "Component",
@@ -56,7 +54,6 @@ __all__ = [
     "Post",
     "Probabilities",
     "Reason",
-    "Said",
     "Service",
     "ServiceState",
     "Silence",

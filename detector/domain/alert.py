@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from detector.domain.answer import Answer
 from detector.domain.incident import Official
 
 # The "service" of messages about the detector itself: that it hears nothing, or cannot write.
@@ -172,7 +171,7 @@ class Notification:
         tried_at: when the present try began; like the next two set by the sender and not stored.
         thread: the reference of the first message about this alert, which an update edits or answers.
         others: further messages that are told in this one, most important first.
-        answers: what people answered to it so far, oldest first; set by the sender and not stored with it.
+        answers: who answered what, and when, oldest first; set by the sender and not stored with it.
     """
 
     id: str
@@ -188,7 +187,7 @@ class Notification:
     tried_at: datetime | None = None
     thread: str | None = None
     others: tuple[Notification, ...] = ()
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[tuple[str, str, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-# Words of pages for announced work that has begun and is not over.
-UNDER_WAY = frozenset({"in_progress", "verifying", "inprogress", "in progress"})
-# Pages keep entries that nobody closed.
-FORGOTTEN_AFTER = timedelta(days=7)
-
 
 class PageState(StrEnum):
     """An official page at a moment; anything we could not read is `unknown`, never `operational`."""
@@ -55,21 +50,6 @@ class Incident:
     components: tuple[str, ...] = ()
     url: str | None = None
     maintenance: bool = False
-
-    def under_way(self, now: datetime) -> bool:
-        """Whether it is announced work that has begun and is not over, as far as the page has said.
-
-        >>> from datetime import UTC
-        >>> noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
-        >>> work = Incident(service="s", id="1", title="t", impact=None, first_posted_at=noon, maintenance=True,
-        ...     updates=(IncidentUpdate(at=noon, status="in_progress"),))
-        >>> work.under_way(noon), work.under_way(noon + timedelta(days=8))
-        (True, False)
-        """
-        if not self.maintenance or not self.updates or (self.resolved_at is not None and self.resolved_at <= now):
-            return False
-        last = self.updates[-1]
-        return last.status.lower() in UNDER_WAY and now - last.at <= FORGOTTEN_AFTER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,13 +11,14 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import parse_qsl
 
-from detector.domain import Answer, Notification, Reason, Said
+from detector.alerting.answer import Said
+from detector.domain import Notification, Reason
 from detector.domain.alert import OURSELVES
 from detector.notify.escape import plain, slack_text
 from detector.notify.words import clock_words
@@ -86,26 +87,25 @@ def buttons(notification: Notification) -> Block | None:
     }
 
 
-def answered(answers: Sequence[Answer], notification: Notification, zone: Any) -> Block | None:
+def answered(notification: Notification, zone: tzinfo) -> Block | None:
     """Who answered what, the latest word of each person on each question; None where nobody did."""
-    latest: dict[tuple[str, bool], Answer] = {}
-    for one in answers:
-        latest.pop((one.by, _judges(one)), None)
-        latest[one.by, _judges(one)] = one
+    latest: dict[tuple[str, bool], tuple[str, Said, datetime]] = {}
+    for by, word, at in notification.answers:
+        said = Said(word)
+        # Whether it is true is one question, what to do about it another.
+        question = (by, said in {Said.REAL, Said.FALSE})
+        latest.pop(question, None)
+        latest[question] = (by, said, at)
     shown = list(latest.values())[-_MOST_SHOWN:]
     if not shown:
         return None
     words = [
-        f"{plain(one.by, limit=LONGEST_NAME) or 'Somebody'}: {WORDS[one.said]}"
-        f" ({clock_words(one.at, zone, beside=notification.created_at)})"
-        for one in shown
+        f"{plain(by, limit=LONGEST_NAME) or 'Somebody'}: {WORDS[said]}"
+        f" ({clock_words(at, zone, beside=notification.created_at)})"
+        for by, said, at in shown
     ]
     text = slack_text("Answered: " + " · ".join(words))
     return {"type": "context", "elements": [{"type": "plain_text", "text": text, "emoji": False}]}
-
-
-def _judges(answer: Answer) -> bool:
-    return answer.said in {Said.REAL, Said.FALSE}
 
 
 def press_of(payload: object) -> Press | None:

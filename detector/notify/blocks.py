@@ -34,7 +34,7 @@ def with_answers(
     payload: dict[str, Any], notification: Notification, wording: Wording, *, ask: bool = True
 ) -> dict[str, Any]:
     """A body with the line of who answered what, and the buttons where `ask` holds."""
-    more = [answered(notification.answers, notification, wording.zone), buttons(notification) if ask else None]
+    more = [answered(notification, wording.zone), buttons(notification) if ask else None]
     return payload | {"blocks": payload["blocks"] + [block for block in more if block is not None]}
 
 

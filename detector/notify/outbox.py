@@ -14,9 +14,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from detector.alerting.answer import Answer
 from detector.alerting.grouping import Batch, Pace, plan
 from detector.alerting.quiet import ASIDE
-from detector.domain import Answer, Notification, Reason
+from detector.domain import Notification, Reason
 from detector.errors import DeliveryError
 from detector.notify.render import AMBIGUOUS, may_repeat
 from detector.protocols import Notifier
@@ -219,7 +220,7 @@ class Sender:
                 return replace(one, tried_at=now)
             key, receiver = one.alert.key, one.receiver
             thread, answers = self._ledger.thread(key, receiver), self._ledger.answers(key, receiver)
-            return replace(one, tried_at=now, thread=thread, answers=answers)
+            return replace(one, tried_at=now, thread=thread, answers=tuple(each.shown for each in answers))
 
         return replace(named(shown), others=tuple(named(one) for one in shown.others))
 

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from detector.domain import Incident, PageState
-from detector.domain.incident import UNDER_WAY
 
 OVER = frozenset({"resolved", "postmortem", "completed", "cancelled", "canceled"})
-RUNNING = UNDER_WAY
+RUNNING = frozenset({"in_progress", "verifying", "inprogress", "in progress"})
 PLANNED = frozenset({"scheduled", "in_progress", "verifying", "completed", "notstartedyet", "inprogress"})
 # Pages keep incidents that nobody closed: one without a word for a week says nothing about now.
 STALE = timedelta(days=7)
@@ -105,3 +104,20 @@ def from_incidents(incidents: Iterable[Incident], now: datetime) -> PageState:
             known = state_of(one.impact or "")
             states.append(PageState.DEGRADED if known is PageState.UNKNOWN else known)
     return worst(states)
+
+
+def under_way(one: Incident, now: datetime) -> bool:
+    """Whether an entry is announced work that has begun and is not over, as far as the page has said.
+
+    >>> from datetime import UTC
+    >>> from detector.domain import IncidentUpdate
+    >>> noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    >>> work = Incident(service="s", id="1", title="t", impact=None, first_posted_at=noon, maintenance=True,
+    ...     updates=(IncidentUpdate(at=noon, status="in_progress"),))
+    >>> under_way(work, noon), under_way(work, noon + timedelta(days=8))
+    (True, False)
+    """
+    if not one.maintenance or not one.updates or (one.resolved_at is not None and one.resolved_at <= now):
+        return False
+    last = one.updates[-1]
+    return last.status.lower() in RUNNING and now - last.at <= STALE

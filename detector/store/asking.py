@@ -111,7 +111,7 @@ class Asking:
 
     @sound
     def works(self, service: str, at: datetime) -> list[Incident]:
-        """The work that a service's page has announced and that is under way at a time, newest first."""
+        """The work that a service's page has announced and not closed at a time, newest first."""
         rows = self._all(
             f"SELECT {INCIDENT_COLUMNS} FROM incidents WHERE service = ? AND maintenance = 1 AND first_posted_at <= ? "
             "AND (resolved_at IS NULL OR resolved_at > ?) ORDER BY first_posted_at DESC, id LIMIT 50",
@@ -119,7 +119,7 @@ class Asking:
             to_text(at),
             to_text(at),
         )
-        return [found for found in map(self._incident, rows) if found.under_way(at)]
+        return [self._incident(row) for row in rows]
 
     @sound
     def page_history(

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from detector.domain import Alert, Answer, Decision, Judgement, Notification, Post, Reason, Said, Silence
+from detector.alerting.answer import Answer, Said
+from detector.domain import Alert, Decision, Judgement, Notification, Post, Reason, Silence
 from detector.store.codec import (
     ALERT_COLUMNS,
     alert_out,

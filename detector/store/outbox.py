@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
-from detector.domain import Answer, Notification
+from detector.alerting.answer import Answer
+from detector.domain import Notification
 from detector.store.codec import clean, maybe_text, to_text
 from detector.store.connection import sound_values
 from detector.store.journal import add_notification

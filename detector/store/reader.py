@@ -8,10 +8,10 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from detector.alerting.answer import Answer
 from detector.domain import (
     Alert,
     AlertState,
-    Answer,
     Coverage,
     Decision,
     Judgement,

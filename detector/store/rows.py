@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from detector.alerting.answer import Answer, Said
 from detector.domain import (
     AlertState,
-    Answer,
     Coverage,
     CoverageState,
     Decision,
@@ -17,7 +17,6 @@ from detector.domain import (
     Level,
     Notification,
     Reason,
-    Said,
     Silence,
 )
 from detector.store.codec import alert_in, estimate_in, maybe_time, official_in, to_time

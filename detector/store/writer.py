@@ -10,9 +10,9 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from detector.alerting.answer import Answer
 from detector.domain import (
     Alert,
-    Answer,
     Coverage,
     Decision,
     Incident,

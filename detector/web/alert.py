@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from detector.domain import Alert, Answer, Decision, Incident, Notification, Pairing, Reason, Said, format_time
+from detector.alerting.answer import Answer, Said
+from detector.domain import Alert, Decision, Incident, Notification, Pairing, Reason, format_time
 from detector.notify.answers import WORDS
 from detector.notify.escape import plain
 from detector.notify.symptoms import symptom

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from detector.alerting.answer import Answer, Said
 from detector.alerting.policy import Receiver
 from detector.app.telling import Telling
 from detector.domain import (
     Alert,
     AlertState,
-    Answer,
     Change,
     Decision,
     Incident,
@@ -24,7 +24,6 @@ from detector.domain import (
     Official,
     PageState,
     Reason,
-    Said,
     StatusReading,
 )
 from detector.notify.render import plain_text

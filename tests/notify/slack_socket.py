@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import queue
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server as WebSocketServer
 from websockets.sync.server import ServerConnection, serve
 
+from detector.app.build import Blueprint, blueprint
+from detector.config.catalogue import load_catalogue
+from detector.config.secret import Secret
+from detector.config.settings import Settings
 from tests.loopback import Reply, Request
+from tests.notify.builders import make_notification
 from tests.notify.channels import SECRET, Slack
 
+KEY = "8f742231b10e8888abcd99yyyzzz85a5"
+OWED = replace(make_notification(receiver="slack"), id="claude-20260302T1204/slack/opened-1")
 APP_TOKEN = "xapp-S3CR3T00000000000000000000"
 
 
@@ -105,4 +115,22 @@ def pressed(
     }
 
 
-__all__ = ["APP_TOKEN", "SECRET", "Workspace", "pressed"]
+def plan_of(url: str, **more: Any) -> Blueprint:
+    """One Slack bot at a loopback workspace."""
+    receiver = {
+        "type": "slack",
+        "token": Secret(SECRET),
+        "channel": "C1",
+        "api": f"{url}/api",
+        "allow_loopback_http": True,
+        **more,
+    }
+    settings = Settings.model_validate({"sources": {}, "receivers": {"slack": receiver}})
+    return blueprint(settings, load_catalogue())
+
+
+async def until(done: Callable[[], bool]) -> None:
+    """Wait for it, twenty seconds at most."""
+    async with asyncio.timeout(20):
+        while not done():
+            await asyncio.sleep(0.01)

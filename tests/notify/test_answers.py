@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_sdk.signature import Clock, SignatureVerifier
 
-from detector.domain import Answer, Reason, Said
+from detector.alerting.answer import Answer, Said
+from detector.domain import Reason
 from detector.domain.alert import OURSELVES
 from detector.notify.answers import answered, buttons, payload_in, press_of, signed
 from detector.notify.blocks import slack_payload
@@ -73,7 +74,7 @@ def test_the_latest_word_of_each_person_is_shown() -> None:
         make_answer(Said.NOT_OURS, by="ben", at=8),
         make_answer(Said.REAL, at=9),
     ]
-    block = answered(said, make_notification(), UTC)
+    block = answered(make_notification(answers=tuple(each.shown for each in said)), UTC)
 
     assert block is not None
     assert block["elements"][0]["text"] == (
@@ -85,7 +86,7 @@ def test_the_latest_word_of_each_person_is_shown() -> None:
 @given(texts)
 def test_a_name_is_text(name: str) -> None:
     """A colleague called `<!channel>` calls nobody."""
-    block = answered([make_answer(by=name)], make_notification(), UTC)
+    block = answered(make_notification(answers=(make_answer(by=name).shown,)), UTC)
 
     assert block is not None
     text = block["elements"][0]["text"]

@@ -20,7 +20,6 @@ from detector.errors import DeliveryError
 from detector.notify.outbox import Sender
 from detector.notify.render import plain_text
 from detector.store import Store
-from tests.loopback import Reply
 from tests.notify.builders import NOON, make_alert, make_notification, minute
 from tests.notify.channels import SLACK_BOT, Server, Slack
 
@@ -129,35 +128,6 @@ def test_a_channel_that_was_down_for_six_hours_gets_one_summary_within_a_minute(
     assert "12:02 to 12:40" in told
     assert tries_while_down < 361 * 60 / 20
     assert {one.sent_at is not None for one in day.store.read.notifications()} == {True}
-
-
-def test_slack_itself_down_for_six_hours_gets_one_message_within_a_minute(day: Day) -> None:
-    """The same through the real client: a workspace that answers 503, and then takes the summary, once."""
-    slack = Slack()
-    with Server(Reply("unavailable", status=503)) as server:
-        bot = SLACK_BOT.make(server.url, timeout=5)
-        for number in range(12):
-            day.owe(about(f"s{number:02}", 5 + number, receiver="slack_bot"))
-            day.owe(about(f"s{number:02}", 40 + number, reason=Reason.RESOLVED, receiver="slack_bot"))
-        sender = Sender([bot], day.store.outbox, now=lambda: day.at, chance=lambda: 0.5)
-
-        async def live(until: float, step: float) -> None:
-            while day.at < minute(until):
-                await sender.send_due("slack_bot")
-                day.at += timedelta(seconds=step)
-
-        asyncio.run(live(365, 45))
-        assert slack.shown == {}
-        server.now(slack)
-        asyncio.run(live(366.1, 5))
-        came = len(slack.shown)
-        asyncio.run(live(380, 60))
-
-    ((_, told),) = slack.shown.items()
-    assert came == 1
-    assert "12 services: over" in told["text"]
-    assert all(f"S{number:02}" in str(told["blocks"]) for number in range(12))
-    assert day.store.read.unsent() == []
 
 
 def test_also_what_gathered_in_a_few_minutes_of_trouble_is_one_message(day: Day) -> None:

@@ -21,6 +21,7 @@ from detector.testing import check_notifier, check_notifier_failure
 from tests.loopback import Reply
 from tests.notify.builders import NOON, make_alert, make_notification, minute, storm, story
 from tests.notify.channels import SECRET, SLACK_BOT, Server, Slack
+from tests.notify.test_delivery import about
 
 
 @pytest.fixture
@@ -198,3 +199,37 @@ def test_a_major_alert_late_by_hours_says_so(store: Store) -> None:
         tell(store, server.url, owed, after=timedelta(hours=6).total_seconds() / 60)
 
     assert "(Late: this was due at 12:05 UTC.)" in next(iter(slack.shown.values()))["text"]
+
+
+def test_slack_itself_down_for_six_hours_gets_one_message_within_a_minute(store: Store) -> None:
+    """The same through the real client: a workspace that answers 503, and then takes the summary, once."""
+    slack = Slack()
+    with Server(Reply("unavailable", status=503)) as server:
+        bot = SLACK_BOT.make(server.url, timeout=5)
+        for number in range(12):
+            store.record(now=minute(5), notifications=[about(f"s{number:02}", 5 + number, receiver="slack_bot")])
+            store.record(
+                now=minute(5),
+                notifications=[about(f"s{number:02}", 40 + number, reason=Reason.RESOLVED, receiver="slack_bot")],
+            )
+        at = minute(5)
+        sender = Sender([bot], store.outbox, now=lambda: at, chance=lambda: 0.5)
+
+        async def live(until: float, step: float) -> None:
+            nonlocal at
+            while at < minute(until):
+                await sender.send_due("slack_bot")
+                at += timedelta(seconds=step)
+
+        asyncio.run(live(365, 45))
+        assert slack.shown == {}
+        server.now(slack)
+        asyncio.run(live(366.1, 5))
+        came = len(slack.shown)
+        asyncio.run(live(380, 60))
+
+    ((_, told),) = slack.shown.items()
+    assert came == 1
+    assert "12 services: over" in told["text"]
+    assert all(f"S{number:02}" in str(told["blocks"]) for number in range(12))
+    assert store.read.unsent() == []

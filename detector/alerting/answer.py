@@ -33,3 +33,8 @@ class Answer:
     said: Said
     by: str
     at: datetime
+
+    @property
+    def shown(self) -> tuple[str, str, datetime]:
+        """As a message carries it: who, what, when."""
+        return self.by, self.said.value, self.at
