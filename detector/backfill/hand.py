@@ -14,7 +14,7 @@ from detector.backfill.engines import Beat, Judged, Report, Result, Segment, Wei
 from detector.backfill.job import Bucket, Job, Part, Task
 from detector.backfill.known import Known
 from detector.backfill.replay import batches
-from detector.backfill.rows import Row, merged, read_rows
+from detector.backfill.rows import Batch, Row, merged
 from detector.backfill.tape import Tape, Taped
 from detector.collectors.archive_counters import ReadCounters
 from detector.collectors.archive_reader import ArchiveReader, Net
@@ -33,7 +33,6 @@ class Hand:
         self.job = job
         self._watched = frozenset(job.services)
         self._services = [service for service in job.catalogue if service.slug in self._watched]
-        self._matcher = NameMatcher(job.catalogue)
         self._classifier: Classifier | None = None
         self._net: Net | None = None
 
@@ -105,6 +104,10 @@ class Hand:
     def _known(self) -> Known:
         return Known(self.job.cached)
 
+    @cached_property
+    def _matcher(self) -> NameMatcher:
+        return NameMatcher(self.job.catalogue)
+
     @property
     def net(self) -> Net:
         """What tells lines that could name a watched service from the others."""
@@ -157,7 +160,7 @@ class Hand:
         with Tape(path) as tape:
             pipeline = self._pipeline(tape, heeded)
             for batch in batches(self._rows(bucket), self.job.batch):
-                kept = [row for row in batch if row.place not in dropped]
+                kept = [row for row in batch if row.place not in dropped] if dropped else batch
                 repeated += len(batch) - len(kept)
                 heeded.clear()
                 heeded.update(id(row.judgement) for row in kept if row.heeded)
@@ -165,7 +168,8 @@ class Hand:
                 if judgements:
                     pipeline.weigh(judgements, judgements[-1].mention.post.seen_at)
                 mentioned.update(judgement.mention.service for judgement in judgements)
-                complaints += sum(judgement.p.label == "complaint" for judgement in judgements)
+                # The likeliest of five is at least a fifth, which most are not.
+                complaints += sum(each.p.complaint >= 0.2 and each.p.label == "complaint" for each in judgements)
                 report(Beat(rows=len(batch)))
             pipeline.weigh((), bucket.until)
         return Weighed(
@@ -179,7 +183,7 @@ class Hand:
 
     def _rows(self, bucket: Bucket) -> Iterator[Row]:
         named = self.job.judged_by
-        return merged(read_rows(path, file, bucket.number, self._watched, named) for path, file in bucket.segments)
+        return merged([Batch(path, file, bucket.number, self._watched, named) for path, file in bucket.segments])
 
     def _pipeline(self, tape: Tape, heeded: set[int]) -> Pipeline:
         make = self._make_detector
@@ -189,8 +193,11 @@ class Hand:
 
         # Its lifecycle sees these services alone; only what the detectors said is kept.
         return Pipeline(
-            services=self._services, matcher=self._matcher, classifier=Unasked(), make_detector=taped, record=None
+            services=self._services, matcher=_NOBODY, classifier=Unasked(), make_detector=taped, record=None
         )
+
+
+_NOBODY = NameMatcher(())
 
 
 class Unasked:

@@ -7,7 +7,7 @@ a hash of its text, and the file as a whole belongs to one classifier (its folde
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -110,14 +110,34 @@ def write_rows(path: Path, rows: Sequence[Row], buckets: int) -> None:
         draft.unlink(missing_ok=True)
 
 
-def read_rows(path: Path, file: int, bucket: int, services: frozenset[str], classifier: str) -> Iterator[Row]:
-    """The rows of one bucket about some services, in their order; their places are in file number `file`."""
-    import pyarrow as pa
+class Batch:
+    """The rows of one bucket of a file about some services, in their order; read when they are iterated over.
 
-    with pa.memory_map(str(path)) as source:
-        batch = pa.ipc.open_file(source).get_batch(bucket)
-        for start in range(0, batch.num_rows, _SLICE):
-            yield from _rows(batch.slice(start, _SLICE), file, services, classifier)
+    Args:
+        file: place of the archive among the job's files, for the places of the rows.
+        classifier: whose judgements they are.
+    """
+
+    def __init__(self, path: Path, file: int, bucket: int, services: frozenset[str], classifier: str) -> None:
+        self._path, self._file, self._bucket = path, file, bucket
+        self._services, self._classifier = services, classifier
+
+    def span(self) -> tuple[int, int] | None:
+        """When its first and its last post was seen, in microseconds; None if it is empty."""
+        import pyarrow as pa
+
+        with pa.memory_map(str(self._path)) as source:
+            options = pa.ipc.IpcReadOptions(included_fields=[schema().get_field_index("seen_at")])
+            times = pa.ipc.open_file(source, options=options).get_batch(self._bucket).column(0)
+            return (times[0].as_py(), times[-1].as_py()) if len(times) else None
+
+    def __iter__(self) -> Iterator[Row]:
+        import pyarrow as pa
+
+        with pa.memory_map(str(self._path)) as source:
+            batch = pa.ipc.open_file(source).get_batch(self._bucket)
+            for start in range(0, batch.num_rows, _SLICE):
+                yield from _rows(batch.slice(start, _SLICE), self._file, self._services, self._classifier)
 
 
 def read_columns(path: Path, columns: Sequence[str], services: Sequence[str] | None = None) -> list[Any]:
@@ -199,8 +219,25 @@ def _rows(batch: pa.RecordBatch, file: int, services: frozenset[str], classifier
         yield Row(place_of(file, place), heeded, Judgement(mention=mention, p=Probabilities(*p), classifier=classifier))
 
 
-def merged(streams: Iterable[Iterator[Row]]) -> Iterator[Row]:
-    """Sorted streams as one; of rows that are equal in order, the one that was read first."""
+def merged(batches: Sequence[Batch]) -> Iterator[Row]:
+    """Sorted batches as one; of rows that are equal in order, the one that was read first.
+
+    Batches that do not overlap in time, as those of a sorted archive, are read one after another.
+    """
     from heapq import merge
 
-    return merge(*streams, key=lambda row: (row.order, row.place))
+    spans = [(span, number) for number, batch in enumerate(batches) if (span := batch.span()) is not None]
+    group: list[Batch] = []
+    until: int | None = None
+    for (first, last), number in sorted(spans):
+        if until is not None and first > until:
+            yield from group[0] if len(group) == 1 else merge(*group, key=_place_in_order)
+            group = []
+        group.append(batches[number])
+        until = last if until is None else max(until, last)
+    if group:
+        yield from group[0] if len(group) == 1 else merge(*group, key=_place_in_order)
+
+
+def _place_in_order(row: Row) -> tuple[Order, int]:
+    return row.order, row.place

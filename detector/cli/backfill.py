@@ -11,7 +11,6 @@ import click
 from detector.cli import replaying
 
 if TYPE_CHECKING:
-
     from detector.domain import Budget
 
 

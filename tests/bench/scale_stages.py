@@ -1,0 +1,208 @@
+"""Each stage of a backfill on one core, and beside it the least that its work could cost with the same libraries.
+
+| stage | ours | its limit |
+|---|---|---|
+| read | `ArchiveReader` with a net | decompressing and decoding every line into a struct |
+| match | `NameMatcher.match` | one automaton over the lowered text |
+| static | `StaticClassifier.judge` | hashing the n-grams |
+| transformer | `TransformerClassifier.judge` | the network alone on token ids that are ready; tokenising is told too |
+| detect | `ScanDetector.observe` | a loop that counts the mentions by service |
+| store | judged rows as Arrow | the same rows into SQLite, in one transaction |
+
+All figures are microseconds of processor time a post (a mention from match on), the best of some runs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from time import process_time
+
+import msgspec
+import numpy as np
+
+from detector.backfill.rows import Row, write_rows
+from detector.classify import cascade, static, transformer
+from detector.classify.features import extract, spell
+from detector.classify.keyword import names_of
+from detector.classify.normalise import normalise
+from detector.collectors import archive_files
+from detector.collectors.archive_counters import ReadCounters
+from detector.collectors.archive_formats import Line
+from detector.collectors.archive_reader import ArchiveReader, Net
+from detector.collectors.archive_sieve import Sieve
+from detector.config.catalogue import load_catalogue
+from detector.domain import Budget, Judgement, Mention, Post
+from detector.match.matcher import NameMatcher
+from detector.registry import load
+from tests.bench.mix import services
+
+FEW = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Microseconds a post (or a mention) of one stage, and of its limit."""
+
+    name: str
+    ours: float
+    limit: float
+    what: str
+
+    @property
+    def share(self) -> float:
+        """How near to the limit: 1 is at it."""
+        return self.limit / self.ours if self.ours else 0.0
+
+
+def timed(work: Callable[[], object], count: int, runs: int = 2) -> float:
+    """Microseconds a piece, the best of some runs."""
+    best = float("inf")
+    for _ in range(runs):
+        began = process_time()
+        work()
+        best = min(best, process_time() - began)
+    return best / max(count, 1) * 1e6
+
+
+def copy_speed(size: int = 1 << 28) -> float:
+    """GB/s at which memory is copied."""
+    source = np.zeros(size // 8)
+    return size / timed(source.copy, 1, 3) / 1e3
+
+
+def stages(natural: Path, posts: int) -> tuple[list[Stage], float, float]:
+    """All stages over an archive of so many posts, and the shares of lines spared and of mentions read twice."""
+    matcher = NameMatcher(load_catalogue())
+    watched = frozenset(service.slug for service in services())
+    net = Net(
+        sieve=Sieve(matcher.patterns(watched)),
+        home=lambda source: matcher.home(source) in watched,
+        hint=lambda hint: matcher.resolve(hint) in watched,
+        text=matcher.may_match,
+    )
+    counters = ReadCounters()
+
+    def read() -> list[Post]:
+        reader = ArchiveReader(natural, counters=counters, net=net)
+        return [post for chunk in reader.chunks() for _, post in reader.read(chunk)]
+
+    decode = msgspec.json.Decoder(Line).decode
+
+    def decode_all() -> None:
+        for line in archive_files.lines(natural, lambda kind, why: None):
+            decode(line)
+
+    found = [
+        Stage(name="read, a post", ours=timed(read, posts), limit=timed(decode_all, posts), what="zstd and decode")
+    ]
+    named = read()
+    spared = 1.0 - len(named) / posts
+    mentions = [mention for post in named for mention in matcher.match(post) if mention.service in watched]
+    found.append(_match(matcher, [mention.post for mention in mentions]))
+    found += _classify(mentions)
+    judged = static.build().judge(mentions)
+    found.append(_detect(judged))
+    found.append(_store(judged))
+    both = cascade.build()
+    both.judge(mentions)
+    return found, spared, both.again / max(both.judged, 1)
+
+
+def _match(matcher: NameMatcher, posts: list[Post]) -> Stage:
+    from ahocorasick_rs import AhoCorasick
+
+    automaton = AhoCorasick(matcher.patterns({service.slug for service in load_catalogue()}))
+    texts = [post.text for post in posts]
+    return Stage(
+        name="match, a mention",
+        ours=timed(lambda: [matcher.match(post) for post in posts], len(posts)),
+        limit=timed(
+            lambda: [automaton.find_matches_as_indexes(text.lower(), overlapping=True) for text in texts], len(posts)
+        ),
+        what="one automaton",
+    )
+
+
+def _classify(mentions: list[Mention]) -> list[Stage]:
+    light = static.build()
+    texts = [normalise(mention.post.text, *names_of(mention)) for mention in mentions]
+    few = mentions[:FEW]
+    heavy = transformer.build()
+    heavy.judge(few[:10])
+    scorer = heavy._scorer
+    assert scorer is not None
+    scorer._threads = 1
+    tokenizer = scorer._tokenizer
+    ids = [encoded.ids for encoded in tokenizer.encode_batch_fast(texts[:FEW])]
+    tokens = timed(lambda: tokenizer.encode_batch_fast(texts[:FEW]), len(few))
+    return [
+        Stage(
+            name="static, a mention",
+            ours=timed(lambda: light.judge(mentions), len(mentions)),
+            limit=timed(lambda: extract([spell(text) for text in texts], bits=18), len(mentions)),
+            what="hashing n-grams",
+        ),
+        Stage(
+            name="transformer, a mention",
+            ours=timed(lambda: heavy.judge(few), len(few)),
+            limit=timed(lambda: [scorer._one(row) for row in ids], len(few)),
+            what=f"the network alone (tokenising {tokens:.1f} µs)",
+        ),
+    ]
+
+
+def _detect(judged: list[Judgement]) -> Stage:
+    make, catalogue = load("detectors", "scan"), {service.slug: service for service in load_catalogue()}
+
+    def observe() -> None:
+        detectors = {slug: make(service, Budget.parse("1/year"), 0.2) for slug, service in catalogue.items()}
+        for judgement in judged:
+            detectors[judgement.mention.service].observe(judgement)
+
+    def count() -> None:
+        counts: Counter[str] = Counter()
+        for judgement in judged:
+            counts[judgement.mention.service] += judgement.p.complaint > 0.5
+
+    return Stage(
+        name="detect, a mention",
+        ours=timed(observe, len(judged)),
+        limit=timed(count, len(judged)),
+        what="a counting loop",
+    )
+
+
+def _store(judged: list[Judgement]) -> Stage:
+    rows = [Row(number, False, judgement) for number, judgement in enumerate(judged)]
+    values = [
+        (m.post.source, m.post.id, m.post.seen_at.isoformat(), m.service, m.post.text, *row.judgement.p.as_tuple())
+        for row in rows
+        for m in [row.judgement.mention]
+    ]
+    with tempfile.TemporaryDirectory() as name:
+
+        def sqlite() -> None:
+            base = sqlite3.connect(":memory:")
+            base.execute("create table rows (source, id, seen_at, service, text, a, b, c, d, e)")
+            base.executemany("insert into rows values (?,?,?,?,?,?,?,?,?,?)", values)
+            base.commit()
+            base.close()
+
+        ours = timed(lambda: write_rows(Path(name) / "rows.arrow", rows, 64), len(rows))
+        return Stage(name="store, a mention", ours=ours, limit=timed(sqlite, len(rows)), what="SQLite bulk insert")
+
+
+def head(path: Path, into: Path, count: int) -> Path:
+    """The first lines of an archive as one of its own."""
+    import zstandard
+
+    with into.open("wb") as sink, zstandard.ZstdCompressor(level=3).stream_writer(sink) as packed:
+        for line in islice(archive_files.lines(path, lambda kind, why: None), count):
+            packed.write(line + b"\n")
+    return into
