@@ -19,6 +19,7 @@ _HOUR_KEEP = 0.5 ** (1.0 / 72.0)  # the level's half-life: 3 days
 _DAY_KEEP = exp(-1.0 / 24.0)
 _FAST_KEEP = exp(-1.0 / 4.0)
 _WEEK_KEEP = 0.85
+_KEPT = 4  # decimals of the tables: a state of few bytes, which a restart reads back exactly
 _K_HOUR, _K_DAY = 20.0, 5.0  # prior strengths, in complaints
 _SHAPE_AFTER = 36.0  # hours: before that the level is too unsure to divide by
 PHI_PRIOR, PHI_FLOOR = 0.12, 0.02
@@ -163,8 +164,8 @@ class Baseline:
         self.fast_expected = self.fast_expected * keep + level * mean * (1.0 - keep) / (1.0 - _FAST_KEEP)
         self._follow_shift(level)
         for slot in slots:
-            self.counts[slot] *= _WEEK_KEEP
-            self.exposure[slot] = self.exposure[slot] * _WEEK_KEEP + level
+            self.counts[slot] = round(self.counts[slot] * _WEEK_KEEP, _KEPT)
+            self.exposure[slot] = round(self.exposure[slot] * _WEEK_KEEP + level, _KEPT)
         keep = _WEEK_KEEP ** (hours / WEEK)
         gain = level * hours
         self.hour_counts = [count * keep for count in self.hour_counts]
@@ -190,8 +191,8 @@ class Baseline:
         if self.learned < _SHAPE_AFTER:
             return
         keep = _WEEK_KEEP if self.exposure[slot] else 1.0
-        self.counts[slot] = self.counts[slot] * keep + clipped
-        self.exposure[slot] = self.exposure[slot] * keep + level * exposure
+        self.counts[slot] = round(self.counts[slot] * keep + clipped, _KEPT)
+        self.exposure[slot] = round(self.exposure[slot] * keep + level * exposure, _KEPT)
         hour, day = slot % 24, slot // 24
         daily = _WEEK_KEEP ** (1.0 / 7.0)
         hourly = _WEEK_KEEP ** (1.0 / 24.0)
@@ -234,7 +235,8 @@ class Baseline:
         ]
         for slot in range(WEEK):
             profile = max(by_hour[slot % 24] * by_day[slot // 24], 0.02)
-            self.shape[slot] = (self.counts[slot] + _K_HOUR) / (self.exposure[slot] + _K_HOUR / profile)
+            shape = (self.counts[slot] + _K_HOUR) / (self.exposure[slot] + _K_HOUR / profile)
+            self.shape[slot] = round(shape, _KEPT)
         self.dirty = False
 
     STATE: ClassVar[tuple[str, ...]] = (

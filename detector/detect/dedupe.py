@@ -14,6 +14,7 @@ from zlib import crc32
 
 _NOISE = re.compile(r"https?://\S+|[@#]\w+|\bRT\b|[^\w\s']|_|\d+")
 MIN_COPIED_WORDS = 8
+LATEST = 60.0  # minutes after it was written at which a post still counts
 COPIED_SHARE = 0.75  # of the shorter text's word pairs
 
 
@@ -73,8 +74,14 @@ class Copies:
                     return True
         self.seen.append((at, pairs))
         if len(self.seen) > self.cap:
-            del self.seen[: self.cap // 4]
+            # By age first, so that a state without what is too old goes on as one with it.
+            alive = self.recent(at)
+            self.seen = alive if len(alive) <= self.cap else alive[self.cap // 4 :]
         return False
+
+    def recent(self, at: float) -> list[tuple[float, frozenset[int]]]:
+        """The texts that a post known at minute `at` can still repeat, though it was written an hour before."""
+        return [(seen, pairs) for seen, pairs in self.seen if at - seen < self.ttl + LATEST]
 
 
 @dataclass(slots=True)
@@ -112,8 +119,12 @@ class Votes:
             self._forget(at)
         return new
 
+    def recent(self, at: float) -> dict[str, float]:
+        """The votes that one known at minute `at` can still meet, though it was written an hour before."""
+        return {key: last for key, last in self.seen.items() if at - last < self.ttl + LATEST}
+
     def _forget(self, at: float) -> None:
-        alive = {key: last for key, last in self.seen.items() if at - last < self.ttl}
+        alive = self.recent(at)
         if len(alive) > self.cap:
             newest = sorted(alive, key=alive.__getitem__)[-self.cap // 2 :]
             alive = {key: alive[key] for key in newest}

@@ -23,8 +23,9 @@ _PLAIN = (
 
 
 def dump_scan(scan: ScanDetector) -> dict[str, Any]:
-    """Everything that decides what the detector says next."""
+    """Everything that decides what the detector says next; votes and texts too old to matter are left out."""
     episode = scan.episode
+    since = scan.frontier - scan.starts.reach if episode is None else min(episode.start.at, scan.frontier)
     return {
         "format": FORMAT,
         **{name: getattr(scan, name) for name in _PLAIN},
@@ -32,10 +33,10 @@ def dump_scan(scan: ScanDetector) -> dict[str, Any]:
         "usual": scan.usual.dump(),
         "share": [scan.share.complaints, scan.share.mentions],
         "scale": [scan.scale.first, scan.scale.second],
-        "votes": list(scan.votes.seen.items()),
-        "copies": [[at, sorted(pairs)] for at, pairs in scan.copies.seen],
+        "votes": list(scan.votes.recent(scan.clock or 0.0).items()),
+        "copies": [[at, sorted(pairs)] for at, pairs in scan.copies.recent(scan.clock or 0.0)],
         "starts": [asdict(start) for start in scan.starts.kept],
-        "said": [list(pair) for pair in scan.said],
+        "said": [list(pair) for pair in scan.said if pair[0] >= since],
         "episode": None if episode is None else asdict(episode),
     }
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -338,3 +340,18 @@ def test_a_state_of_another_format_is_refused() -> None:
     """Better to start afresh than to continue wrongly."""
     with pytest.raises(ValueError, match="format 99"):
         fresh().load({**fresh().dump(), "format": 99})
+
+
+def test_a_state_is_small_and_holds_nothing_that_can_matter_no_more() -> None:
+    """Votes and texts of this morning are forgotten; two months of a service are a few kilobytes."""
+    detector, _ = play(stream(daily(0.05), 60 * DAY, seed=8))
+    text = "nobody in our office has been able to send a single message since nine this morning"
+    detector.observe(make_judgement(60 * DAY, number=1, text=text))
+    detector.observe(make_judgement(60 * DAY + 300, number=2))
+
+    state: dict[str, Any] = detector.dump()
+    packed = zlib.compress(json.dumps(state, separators=(",", ":")).encode())
+
+    assert len(packed) < 7_000
+    assert state["copies"] == []
+    assert len(state["votes"]) < 20
