@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from detector.backfill.replay import replay
 from detector.backfill.truth import TruthClassifier
-from detector.detect.scan import build
-from detector.domain import Budget, Change, Post, Service
+from detector.detect.scan import ScanDetector, build
+from detector.domain import Budget, Change, Coverage, CoverageState, Post, Service, to_minutes
 from detector.pipeline import Pipeline
 from tests.builders import NameInText, at, make_post, stream
 
@@ -138,3 +138,20 @@ def test_unwatched_services_are_dropped() -> None:
     )
 
     assert {mention.service for mention in narrow.match(POSTS)} == {"aws"}
+
+
+def test_a_silent_source_reaches_every_detector_that_knows_where_people_speak() -> None:
+    """It drops out of the expectation, also of the state that a restart takes up."""
+    running = pipeline()
+    running.feed(POSTS, END)
+
+    running.muffle(Coverage(source="place-1", from_at=END, to_at=at(6 * DAY + 60), state=CoverageState.FAILING))
+
+    again = pipeline()
+    again.load(json.loads(json.dumps(running.dump())))
+    for slug in ("aws", "slack", "zoom"):
+        detectors = [side.detector(slug) for side in (running, again)]
+        assert all(isinstance(one, ScanDetector) for one in detectors)
+        heard = [one.usual.places.heard(to_minutes(END) + 30) for one in detectors if isinstance(one, ScanDetector)]
+        assert heard[0] == heard[1]
+        assert 0.5 < heard[0] < 0.8
