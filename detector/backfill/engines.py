@@ -172,3 +172,10 @@ def engine(name: str, *, workers: int | None = None, size: int = 0) -> Engine:
 
         return ray_engine.build(workers)
     raise UsageError(f"no engine {name!r}: name one of {', '.join(NAMES)}")
+
+
+def suited(chosen: str, runner: Engine, *, judged: bool) -> Engine:
+    """The engine for what is left to do: with `auto`, rows that are judged already are weighed in this process."""
+    from detector.backfill.local import Single
+
+    return Single() if chosen == "auto" and judged else runner

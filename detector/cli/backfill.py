@@ -73,6 +73,7 @@ def command(
         )
         for note in planned.notes:
             replaying.warn(note)
+        runner = replaying.suited(engine, runner, planned)
         shown = None if progress is False else on_stderr(planned.size, wanted=progress is True)
         done, heard = whole.backfill_archives(planned, runner, incidents=record, report=shown, say=replaying.warn)
     finally:

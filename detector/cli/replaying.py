@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from detector.backfill.archives import Plan
     from detector.backfill.engines import Engine
     from detector.backfill.job import Job
     from detector.collectors.archive_reader import Window
@@ -64,6 +65,13 @@ def engine(name: str, workers: int | None, archives: tuple[Path, ...]) -> Engine
     from detector.backfill.engines import engine as named
 
     return named(name, workers=workers, size=sum(path.stat().st_size for path in archives if path.is_file()))
+
+
+def suited(name: str, runner: Engine, planned: Plan) -> Engine:
+    """The engine for what the plan leaves to do."""
+    from detector.backfill.engines import suited as chosen
+
+    return chosen(name, runner, judged=planned.judged)
 
 
 def job(

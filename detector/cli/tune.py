@@ -79,6 +79,7 @@ def command(
         planned = whole.plan(job, archives, workers=runner.workers, cache=kept, resume=resume)
         for note in planned.notes:
             replaying.warn(note)
+        runner = replaying.suited(engine, runner, planned)
         shown = None if progress is False else on_stderr(planned.size, wanted=progress is True)
         points = tune.sweep(
             planned,

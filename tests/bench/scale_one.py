@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from detector.backfill.archives import backfill_archives, plan
-from detector.backfill.engines import engine
+from detector.backfill.engines import engine, suited
 from detector.backfill.job import Job
 from detector.backfill.lines import write_out
 from detector.backfill.truth import load_judge
@@ -75,6 +75,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         runner = engine(arguments.engine, workers=arguments.workers, size=arguments.archive.stat().st_size)
         try:
             planned = plan(job, [arguments.archive], workers=runner.workers, cache=arguments.cache)
+            runner = suited(arguments.engine, runner, judged=planned.judged)
             done, heard = backfill_archives(planned, runner)
         finally:
             runner.close()
@@ -100,8 +101,8 @@ def main() -> None:
     parser.add_argument("archive", type=Path)
     parser.add_argument("--services", type=int, default=100)
     parser.add_argument("--judge", default="cascade")
-    parser.add_argument("--engine", default="local")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--workers", type=int)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--budget", default="1/year")
     sys.stdout.write(json.dumps(measure(parser.parse_args())) + "\n")

@@ -94,7 +94,7 @@ def found_in(posts: list[Post], slugs: frozenset[str]) -> list[str]:
     return [mention.service for post in posts for mention in matcher().match(post) if mention.service in slugs]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(texts(), st.booleans(), st.sampled_from(sorted(load_catalogue(), key=lambda service: service.slug)))
 @example("at&t is down", True, load_catalogue()[0])
 @example("C:\\notion is broken", True, load_catalogue()[0])
@@ -115,7 +115,7 @@ def test_what_the_matcher_finds_the_net_lets_pass(
         assert passed == named
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(texts())
 def test_texts_of_tables_pass_too(text: str) -> None:
     """CSV and Parquet hold texts as they are; a backslash in them is no escape."""
