@@ -45,7 +45,7 @@ ray: setup
 	RAY=1 $(BIN)/pytest -q tests/backfill/test_ray.py
 
 bench: setup
-	$(BIN)/python tests/bench/run.py
+	$(BIN)/python -m tests.bench.run
 
 # Hostile texts, 5,000 for each channel; and 5,000 requests made up from the API's own document.
 hostile: setup

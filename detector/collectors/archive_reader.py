@@ -195,13 +195,16 @@ class ArchiveReader:
             if when is None:
                 try:
                     post = self._maker.make(decode(at))
+                    if post is None and sight is not None:
+                        when = seen_at(sight, source, self.counters.assumed)
+                        if when is None:
+                            self._said = True  # it names nothing and cannot be dated: is it a post at all?
+                            post = self._maker.make(decode(at))
                 except _VERDICTS as error:
                     self._reject(error, place, lines[at] if lines is not None else b"x")
                     continue
                 if post is not None:
                     source, when = post.source, post.seen_at
-                elif sight is not None:
-                    when = seen_at(sight, source, self.counters.assumed)
             if when is not None and not self._whole:
                 ident = sight.id if sight is not None else post.id if post is not None else None
                 refused = self._window.refuses(source, ident, when)

@@ -20,6 +20,8 @@ from detector.domain import EPOCH, Post
 from detector.match.matcher import NameMatcher
 from detector.transport.plaintext import plain
 
+FIXTURES = Path(__file__).parents[1] / "fixtures/archive"
+
 
 @cache
 def matcher() -> NameMatcher:
@@ -205,3 +207,24 @@ def test_a_quoted_field_is_never_cut(tmp_path: Path) -> None:
 
     assert len(found) > 2
     assert all(chunk.data.count(b'"') % 2 == 0 for chunk in found)
+
+
+@pytest.mark.parametrize("path", sorted(FIXTURES.glob("*")), ids=lambda path: path.name)
+def test_every_shape_is_dated_as_its_posts_are(path: Path) -> None:
+    """Dumps of Reddit, Hacker News, Jetstream and Twitter: the same finds, days and sources with a net as without."""
+    plain_counters, counters = ReadCounters(), ReadCounters()
+    whole = ArchiveReader(path, counters=plain_counters, author_key=b"key")
+    sieved = ArchiveReader(path, counters=counters, author_key=b"key", net=net(frozenset({"zoom"})))
+
+    posts = [post for chunk in whole.chunks() for _, post in whole.read(chunk)]
+    passed = [post for chunk in sieved.chunks() for _, post in sieved.read(chunk)]
+
+    named = frozenset({"zoom"})
+    assert found_in(passed, named) == found_in(posts, named)
+    assert counters.read + counters.filtered == plain_counters.read
+    assert (counters.lines, counters.skipped, counters.bad) == (
+        plain_counters.lines, plain_counters.skipped, plain_counters.bad,
+    )  # fmt: skip
+    assert (sieved.tally.first, sieved.tally.last) == (whole.tally.first, whole.tally.last)
+    assert sieved.tally.by_day == whole.tally.by_day
+    assert sieved.tally.by_source == whole.tally.by_source
