@@ -89,8 +89,9 @@ class Lifecycle:
             level = Level.MAJOR
         evidence = self.galleries.setdefault(service, Gallery()).best(estimate.onset)
         before = self.open.get(service)
-        cause = self._cause(service, estimate.onset, at, before.cause if before else None)
-        if (cause.bystander or (cause.service is None and self.surge is not None)) and not _alerted(before):
+        cause = self._cause(service, estimate.onset, at, before)
+        held = cause.bystander or (cause.service is None and self.surge is not None)
+        if held and not _alerted(before):
             level = Level.WATCH  # named beside the one that fails, or in a fault of ours: accused of nothing
         reopened = False
         if before is None:
@@ -152,19 +153,22 @@ class Lifecycle:
         self.closed[service] = alert
         return [Change(alert=alert, reason=Reason.RESOLVED, at=at)]
 
-    def _cause(self, service: str, onset: datetime, at: datetime, known: str | None) -> Cause:
+    def _cause(self, service: str, onset: datetime, at: datetime, before: Alert | None) -> Cause:
+        known = before.cause if before is not None else None
         standing = self.open
         ended = self.closed.get(known or "")
         if ended is not None and ended.ended_at is not None and ended.ended_at >= onset and known not in standing:
             standing = {**standing, ended.service: ended}  # well again, it still explains what it took down
-        return self.causes.of(service, onset, at, standing=standing, known=known)
+        found = self.causes.of(service, onset, at, standing=standing, known=known)
+        # "GitHub and Twitter are down" accuses both: what was alerted once is no bystander any more.
+        return Cause(known) if found.bystander and _alerted(before) else found
 
     def _explain_others(self, risen: str, at: datetime) -> list[Change]:
         changes = []
         for service, alert in list(self.open.items()):
             if service == risen:
                 continue
-            cause = self._cause(service, alert.onset_at, at, alert.cause).service
+            cause = self._cause(service, alert.onset_at, at, alert).service
             if cause != alert.cause and cause != service:
                 self.open[service] = replace(alert, cause=cause, updated_at=at)
                 changes.append(Change(alert=self.open[service], reason=Reason.UPDATED, at=at))

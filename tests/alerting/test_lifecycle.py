@@ -169,6 +169,22 @@ def test_two_services_named_together_as_often_are_both_told() -> None:
     assert causes == [None, None]
 
 
+def test_an_alerted_service_is_no_bystander_of_one_that_is_named_beside_it() -> None:
+    """ "GitHub and Twitter are down", say all who name Twitter, and more say it of GitHub alone: both failed."""
+    lifecycle = Lifecycle([Service(slug="github", name="GitHub"), Service(slug="twitter", name="Twitter")])
+    for number in range(3):
+        for slug, other in (("github", "twitter"), ("twitter", "github")):
+            lifecycle.note(make_judgement(-1, number=number, service=slug, text="both down"), (other,))
+    lifecycle.apply("twitter", signal(0, Level.ALERT, service="twitter"))
+    for number in range(10, 20):
+        lifecycle.note(make_judgement(1, number=number, service="github", text="github is down"))
+
+    github = only(lifecycle.apply("github", signal(2, Level.ALERT, service="github")))
+    grown = only(lifecycle.apply("twitter", signal(3, Level.ALERT, service="twitter", people=14.0)))
+
+    assert (github.alert.cause, grown.alert.cause, grown.alert.level) == (None, None, Level.ALERT)
+
+
 def test_the_state_survives_json() -> None:
     """Open and closed alerts and their evidence come back equal."""
     lifecycle = Lifecycle([SLACK], Page())
