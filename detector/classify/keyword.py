@@ -18,7 +18,7 @@ from pathlib import Path
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 from detector.classify.normalise import AGED, DAY, SERVICE, YEAR, normalise
-from detector.domain import Judgement, Mention, Probabilities
+from detector.domain import Judgement, Mention, Post, Probabilities
 
 _DOES_NOT = r"(?:is ?n'?t|are ?n'?t|wo ?n'?t|does ?n'?t|do ?n'?t|can ?n?o?'?t|could ?n'?t|not|never|stopped|unable to|refus\w{1,5} to)"
 _TO_WORK = (
@@ -26,9 +26,9 @@ _TO_WORK = (
     r"play(?:ing)?|sync(?:ing)?|send(?:ing)?|refresh(?:ing)?|stream(?:ing)?|function(?:ing)?|get (?:in|on|through)|reach(?:ing)?|access(?:ing)?)"
 )
 _RULES: tuple[tuple[str, str], ...] = (
-    ("down_now", rf"\b(?:{SERVICE}|site|servers?|api|app|website|service|everything|internet|network|system)s? (?:\w{{1,12}} )?(?:is|are|seems?|appears?|'s|r|looks?|has gone|went|goes|keeps going) (?:\w{{1,12}} ){{0,2}}down\b(?! to\b)"),
-    ("down_asked", rf"\b(?:is|are|was anyone|anyone) (?:\w{{1,12}} ){{0,3}}{SERVICE} (?:\w{{1,12}} ){{0,3}}(?:down|out|offline|dead|broken|borked)\b|{SERVICE} (?:\w{{1,12}} ){{0,2}}(?:down|offline|dead) ?(?:\?|for|again|now|right|everywhere|$)"),
-    ("named_down", r"^\W{0,3}(?:(?:ask|tell|show) hn\W{1,3}|tell\W{1,3})?(?:so |is |are |omg |the |why is |psa:? ){0,3}(?:[\w.'&-]{1,20} ){1,4}(?:is |are |seems to be |appears to be )?(?:still |currently |now |completely |all )?(?:down|offline|unavailable|unreachable)(?: (?:again|now|right now|today|worldwide|globally|everywhere|in [\w, ]{1,20}|for (?:me|you|anyone|everyone|many|some|all)\b.{0,30}))?\W{0,6}(?:xurlx)?$"),
+    ("down_now", rf"\b(?:{SERVICE}|site|servers?|api|app|website|service|everything|internet|network|system)s? (?:\w{{1,12}} )?(?:is|are|seems?|appears?|'s|r|looks?|has gone|went|goes|keeps going) (?!not\b|never\b)(?:\w{{1,12}} ){{0,2}}down\b(?! to\b)"),
+    ("down_asked", rf"\b(?:is|are|was anyone|anyone) (?:\w{{1,12}} ){{0,3}}{SERVICE} (?:\w{{1,12}} ){{0,3}}(?:down|out|offline|dead|broken|borked)\b|{SERVICE} (?:(?!not\b|never\b)\w{{1,12}} ){{0,2}}(?:down|offline|dead) ?(?:\?|for|again|now|right|everywhere|$)"),
+    ("named_down", r"^(?!.{0,60}\b(?:not|never|is ?n\'?t|are ?n\'?t)\b)\W{0,3}(?:(?:ask|tell|show) hn\W{1,3}|tell\W{1,3})?(?:so |is |are |omg |the |why is |psa:? ){0,3}(?:[\w.'&-]{1,20} ){1,4}(?:is |are |seems to be |appears to be )?(?:still |currently |now |completely |all )?(?:down|offline|unavailable|unreachable)(?: (?:again|now|right now|today|worldwide|globally|everywhere|in [\w, ]{1,20}|for (?:me|you|anyone|everyone|many|some|all)\b.{0,30}))?\W{0,6}(?:xurlx)?$"),
     ("fails", rf"\b{_DOES_NOT} (?:\w{{1,10}} ){{0,2}}{_TO_WORK}\b"),
     ("symptom", r"\b(?:50[0-9]|52[0-9]|429|529)s?\b|\b(?:gateway time-?out|bad gateway|service unavailable|internal server error|connection (?:refused|reset|timed out)|timing out|time[sd]? out|server error|elevated errors?|no internet|no service|overloaded)\b"),
     ("outage", r"\b(?:outages?|downtime|service disruptions?|disrupted|degraded)\b"),
@@ -44,7 +44,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("account", r"\b(?:my (?:account|card|order|refund|payment|subscription|password|bill|profile)|ban(?:ned)?|suspended|locked out|refund\w{0,3}|billing|charged|password|cancel\w{0,6}|usage limit|limit reached|rate limits?|verification)\b"),
     ("device", r"\b(?:my (?:phone|iphone|ipad|laptop|pc|tv|router|modem|macbook|android|samsung|pixel)|iphone|ipad|android|ios 0{1,2}|after (?:the )?update|since (?:the )?(?:last )?update|chromecast|firmware|reinstall\w{0,3})\b"),
     ("idiom", r"\b(?:down (?:to|the|vote\w{0,2}|with|under|on|syndrome|payment)|doubl\w{2,3} down|break(?:s|ing)? down|cut(?:s|ting)? down|slow(?:s|ed)? down|calm down|sit down|(?:stocks?|shares|prices?|sales) (?:are |is )?down|crash(?:ed|ing)? (?:the|a|my) (?:party|car|wedding)|tracked down|come down|upside down|let(?:s|ting)? (?:me |us )?down)\b"),
-    ("denied", r"\b(?:no|not an?|zero|never (?:had|seen)|without(?: any)?) (?:\w{1,12} )?(?:outages?|problems?|issues?|trouble|downtime)\b|\b(?:works?|working|loads?|up) (?:fine|ok|here|perfectly|for (?:me|us))\b|\bnot down\b"),
+    ("denied", r"\b(?:no|not an?|zero|never (?:had|seen)|without(?: any)?) (?:\w{1,12} )?(?:outages?|problems?|issues?|trouble|downtime|errors?|down)\b|\b(?:works?|working|loads?|up) (?:fine|ok|here|perfectly|for (?:me|us))\b|\b(?:not|never|is ?n'?t|are ?n'?t|was ?n'?t) (?:\w{1,12} )?(?:down|offline|broken|out)\b|\bdown\? (?:no|nope)\b"),
     ("power", r"\b(?:power|electricity|water|gas|storm|hurricane|blackout|black-?out|transformer|utility|utilities)\b"),
     ("wish", r"\b(?:how (?:do|can|to)|please add|feature request|would be nice|i wish|love|great app|awesome|best app|thanks|thank you|show hn|tutorial|guide)\b"),
 )  # fmt: skip
@@ -144,11 +144,30 @@ def names_of(mention: Mention) -> tuple[str, ...]:
     return (mention.matched, mention.service)
 
 
+_OF_YEAR = re.compile(r"[(\[]((?:19|20)\d\d)[)\]]\s*(?:\[\w{2,9}\]\s*)?$")
+
+
+def of_another_year(post: Post) -> bool:
+    """Whether the title ends with an earlier year than it was posted in, as links to old pages are marked.
+
+    >>> from datetime import UTC, datetime
+    >>> at = datetime(2018, 5, 1, tzinfo=UTC)
+    >>> [of_another_year(Post(source="hackernews", id="1", created_at=at, seen_at=at, text=text))
+    ...  for text in ("S3 is down (2017)", "S3 is down (2018)", "S3 is down")]
+    [True, False, False]
+    """
+    found = _OF_YEAR.search(post.text.partition("\n")[0].rstrip()[-30:])
+    return found is not None and int(found[1]) < post.created_at.year
+
+
 def spoken_for(mention: Mention, p: Probabilities) -> Probabilities:
-    """A provider's own post is never a complaint: that share goes to `other`."""
-    if not mention.post.official:
-        return p
-    return Probabilities(0.0, p.report, p.past, p.solo, p.other + p.complaint)
+    """What who speaks and when settles: a provider's own post is no complaint, a page of another year is past."""
+    if mention.post.official:
+        p = Probabilities(0.0, p.report, p.past, p.solo, p.other + p.complaint)
+    if of_another_year(mention.post):
+        kept = 0.05
+        p = Probabilities(p.complaint * kept, p.report * kept, p.past + p.now * (1 - kept), p.solo, p.other)
+    return p
 
 
 class KeywordClassifier:

@@ -46,7 +46,7 @@ def _edit(path: Path, **changes: object) -> None:
         pytest.param(lambda d: _edit(d / MANIFEST, format=99), "format version 99", id="other version"),
         pytest.param(lambda d: _edit(d / MANIFEST, kind="minilm"), "not a static one", id="other kind"),
         pytest.param(lambda d: _edit(d / MANIFEST, features={}), "made for other", id="other features"),
-        pytest.param(lambda d: _edit(d / MANIFEST, prior={}), "expected form", id="no prior"),
+        pytest.param(lambda d: _edit(d / MANIFEST, prior={}), "states no prior", id="no prior"),
     ],
 )
 def test_a_damaged_artifact_is_refused_and_the_floor_takes_over(
