@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,19 +122,25 @@ class Batch:
     def __init__(self, path: Path, file: int, bucket: int, services: frozenset[str], classifier: str) -> None:
         self._path, self._file, self._bucket = path, file, bucket
         self._services, self._classifier = services, classifier
+        self._held: pa.RecordBatch | None = None
 
     def span(self) -> tuple[int, int] | None:
         """When its first and its last post was seen, in microseconds; None if it is empty."""
         import pyarrow as pa
 
         with pa.memory_map(str(self._path)) as source:
-            options = pa.ipc.IpcReadOptions(included_fields=[schema().get_field_index("seen_at")])
-            times = pa.ipc.open_file(source, options=options).get_batch(self._bucket).column(0)
-            return (times[0].as_py(), times[-1].as_py()) if len(times) else None
+            batch = pa.ipc.open_file(source).get_batch(self._bucket)
+            times = batch.column(schema().get_field_index("seen_at"))
+            found = (times[0].as_py(), times[-1].as_py()) if len(times) else None
+            self._held = batch if batch.num_rows <= _SLICE else None  # little: not opened twice
+        return found
 
     def __iter__(self) -> Iterator[Row]:
         import pyarrow as pa
 
+        if self._held is not None:
+            yield from _rows(self._held, self._file, self._services, self._classifier)
+            return
         with pa.memory_map(str(self._path)) as source:
             batch = pa.ipc.open_file(source).get_batch(self._bucket)
             for start in range(0, batch.num_rows, _SLICE):
@@ -152,9 +159,11 @@ def read_columns(path: Path, columns: Sequence[str], services: Sequence[str] | N
         table = pa.ipc.open_file(source, options=options).read_all()
         if services is not None:
             table = table.filter(pc.is_in(table["service"], value_set=pa.array(services)))
-        return [table[name].to_numpy() for name in columns]
+        # One array each: a chunked one would import pandas to become numpy.
+        return [table[name].combine_chunks().to_numpy(zero_copy_only=False) for name in columns]
 
 
+@cache
 def schema() -> pa.Schema:
     """The columns of a row."""
     import pyarrow as pa
