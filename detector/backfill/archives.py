@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from pathlib import Path
 from time import perf_counter
 
@@ -21,6 +22,7 @@ from detector.collectors import archive_files
 from detector.domain import Incident
 from detector.errors import BadArchiveError
 
+_PARTS = 4  # a worker: enough that none waits long for another at the end
 Say = Callable[[str], None]
 
 
@@ -67,6 +69,7 @@ def plan(job: Job, paths: Sequence[Path], *, workers: int, cache: Path | None, r
     rows: list[Path] = []
     stripes: list[int] = []
     size, begun = 0, 0
+    whole = sum(path.stat().st_size for path in files)
     for number, path in enumerate(files):
         folder = kept.folder_for(cache, job, path) if cache is not None else job.spare(number)
         begun += kept.unfinished(folder, job)
@@ -77,7 +80,7 @@ def plan(job: Job, paths: Sequence[Path], *, workers: int, cache: Path | None, r
             kept.begin(folder, job, path, resume=resume)
         rows.append(folder)
         bytes_ = path.stat().st_size
-        stripes.append(kept.stripes_of(folder, job, workers if bytes_ > SMALL else 1))
+        stripes.append(kept.stripes_of(folder, job, _stripes(bytes_, whole, workers)))
         if not kept.complete(folder, job):
             size += bytes_
     if begun and not resume:
@@ -87,6 +90,15 @@ def plan(job: Job, paths: Sequence[Path], *, workers: int, cache: Path | None, r
     earlier = kept.siblings(cache, job) if cache is not None and size else ()
     cut = parts(files, rows, stripes)
     return Plan(job=replace(job, cached=earlier), parts=tuple(cut), notes=tuple(notes), size=size)
+
+
+def _stripes(size: int, whole: int, workers: int) -> int:
+    """Into how many parts a file is cut: some parts a worker over all files, since each part unpacks its whole file.
+
+    >>> _stripes(10**9, 10**9, 16), _stripes(10**9, 1000 * 10**9, 16), _stripes(1000, 1000, 16)
+    (16, 1, 1)
+    """
+    return max(1, min(workers, ceil(_PARTS * workers * size / whole))) if size > SMALL else 1
 
 
 def _once(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
