@@ -68,7 +68,7 @@ def test_a_present_failure_is_now(text: str, shipped: CascadeClassifier, catalog
         "Cloudflare outage on June 21, 2022",
         "AWS S3 outage (2017)",
         "S3 is down (2017)",
-        "Gmail is down [2014] [video]",
+        "Gmail is down [2014]",
         "What we learned from the Slack outage",
         "Slack was down yesterday for two hours",
         "GitHub is back up",
