@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup watch demo pictures hostile api-cases bench-web demo-cloud test check fix models bench audit chaos chaos-long soak mutants fuzz zoo bench-detect bench-detect-long ray
+.PHONY: setup watch demo pictures hostile api-cases bench-web demo-cloud test check fix models bench audit chaos chaos-long soak mutants fuzz zoo bench-detect bench-detect-long ray bench-peers bench-live bench-ray
 .DEFAULT_GOAL := demo
 
 setup: .venv/.ready
@@ -64,6 +64,19 @@ bench-web: setup
 # The pictures of the README, from the demo, into data/pictures (needs chromium).
 pictures: setup
 	$(BIN)/python -m tests.web.pictures
+
+# Ours beside pandas and keywords, MiniLM and regression, river: speed and quality. Under 10 minutes.
+bench-peers: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m tests.bench.peers
+
+# 5,000 services at 1,000 mentions a second: how much of a core, how much memory.
+bench-live: setup
+	$(BIN)/python -m tests.bench.growth_live
+
+# What Ray costs on one machine beside processes (POSTS=10000000 takes half an hour).
+bench-ray: setup
+	$(BIN)/python -m tests.bench.growth_ray --posts $${POSTS:-1000000}
 
 # Our detector against the field and the limit: a table, and a plot in build/bench-detect. Under 20 minutes.
 bench-detect: setup

@@ -141,6 +141,13 @@ def _naming(
     return form.format(s=service.aliases[0], a=a, b=b)
 
 
+def sentence(rng: random.Random, service: Service, *, complaint: bool) -> str:
+    """One post about a service."""
+    words = _words()
+    a, b = (" ".join(rng.choice(words) for _ in range(rng.randint(2, 8))) for _ in range(2))
+    return rng.choice(_COMPLAINT if complaint else _CHATTER).format(s=service.aliases[0], a=a, b=b)
+
+
 def until(days: float) -> datetime:
     """When an archive of so many days ends."""
     return START + timedelta(days=days)
