@@ -154,17 +154,21 @@ def make_pipeline(plan: Blueprint, classifier: Classifier, record: OfficialRecor
     )
 
 
-def make_engine(plan: Blueprint, store: Store, notes: list[str]) -> Engine:
-    """The engine, its classifier loaded: takes a second or two, so call it in the worker thread."""
+def make_engine(plan: Blueprint, store: Store, notes: list[str], *, classifier: Classifier | None = None) -> Engine:
+    """The engine, its classifier loaded: takes a second or two, so call it in the worker thread.
+
+    Args:
+        classifier: one that is loaded already.
+    """
     from detector.app.engine import Engine
     from detector.app.load import Load
     from detector.classify.keyword import build as keyword
     from detector.match.people import People
 
-    classifier = make_classifier(plan.settings, notes)
+    judge = classifier or make_classifier(plan.settings, notes)
     return Engine(
         store=store,
-        make_pipeline=lambda: make_pipeline(plan, classifier, store.read),
+        make_pipeline=lambda: make_pipeline(plan, judge, store.read),
         receivers=plan.receivers,
         context=Context(
             categories={each.slug: each.category for each in plan.services},

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from detector.app.answering import answers_beside
-from detector.app.build import Blueprint, connect, load_blueprint, make_engine
+from detector.app.build import Blueprint, connect, load_blueprint, make_classifier, make_engine
 from detector.app.clock import Clock, SystemClock
 from detector.app.daemon import Connections, Daemon
 from detector.app.embed import page_beside
@@ -21,6 +21,7 @@ from detector.app.operator import Operator
 from detector.app.partition_standby import opened
 from detector.app.supervise import ServiceManager, Supervisor, heartbeat_address
 from detector.errors import DetectorError
+from detector.protocols import Classifier
 from detector.store import Store, damaged, move_aside
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Watch:
     _daemon: Daemon | None = None
     _next: tuple[Blueprint, Connections] | None = None
     _ended: bool = False
+    _judge: tuple[str | None, Classifier] | None = None
 
     async def run(self, seconds: float | None = None) -> None:
         """Watch until SIGTERM, SIGINT or so many seconds.
@@ -96,7 +98,7 @@ class Watch:
         self._daemon = Daemon(
             clock=self.clock,
             store=store,
-            make_engine=lambda: make_engine(plan, store, notes),
+            make_engine=lambda: make_engine(plan, store, notes, classifier=self._judge_of(plan, notes)),
             connections=connections,
             house=House(
                 store=store,
@@ -122,6 +124,19 @@ class Watch:
             page_beside(plan, store, self.clock, self.env, answering=answering, workings=self._daemon.workings),
         ):
             await self._daemon.run()
+
+    def _judge_of(self, plan: Blueprint, notes: list[str]) -> Classifier:
+        """The classifier, loaded once: each further copy of its network would stay in memory.
+
+        One in a folder is read again, since it may have been trained anew; so is one that stands in for another.
+        """
+        name = plan.settings.watch.classifier
+        if self._judge is None or self._judge[0] != name or (name is not None and Path(name).is_dir()):
+            before = len(notes)
+            made = make_classifier(plan.settings, notes)
+            self._judge = (name, made) if len(notes) == before else None
+            return made
+        return self._judge[1]
 
     # -- signals ---------------------------------------------------------------------------------------------------
 
