@@ -67,20 +67,23 @@ def command(file: Path, model: str | None) -> None:
             where = "standard input"
         else:
             stream, where = stack.enter_context(opened(file)), str(file)
-        judged = _judge(_posts(stream, where, bad), classifier, matcher)
+        judged, foreign = _judge(_posts(stream, where, bad), classifier, matcher)
     for message in bad.messages:
         click.echo(message, err=True)
     words = f"{judged} posts judged by {classifier.name}"
     click.echo(f"{words}, {bad.count} bad lines left out" if bad.count else words, err=True)
+    if foreign:
+        click.echo(f"{foreign} of them in a script it does not read: answered other", err=True)
     if bad.count and not judged:
         raise UsageError(f'{where}: no line is a post; a line is {{"source", "id", "text"}}')
 
 
-def _judge(posts: Iterator[tuple[Any, Post]], classifier: Classifier, matcher: NameMatcher) -> int:
-    """Write a line for each post, batch by batch; returns how many."""
+def _judge(posts: Iterator[tuple[Any, Post]], classifier: Classifier, matcher: NameMatcher) -> tuple[int, int]:
+    """Write a line for each post, batch by batch; returns how many, and how many nobody here can read."""
     from detector.classify.mentions import mention_of
+    from detector.classify.static import readable
 
-    count = 0
+    count = foreign = 0
     waiting: list[tuple[Any, Post]] = []
 
     def flush() -> None:
@@ -100,10 +103,11 @@ def _judge(posts: Iterator[tuple[Any, Post]], classifier: Classifier, matcher: N
     for entry in posts:
         waiting.append(entry)
         count += 1
+        foreign += not readable(entry[1].text)
         if len(waiting) == BATCH:
             flush()
     flush()
-    return count
+    return count, foreign
 
 
 def _posts(stream: IO[bytes], where: str, bad: BadLines) -> Iterator[tuple[Any, Post]]:

@@ -53,6 +53,17 @@ def test_every_valid_line_is_answered_in_order(trained: Path, tmp_path: Path) ->
     assert "5 bad lines left out" in run.stderr
 
 
+def test_posts_in_another_script_are_counted(trained: Path) -> None:
+    """They are answered `other`, and the last line says how many there were."""
+    lines = '{"source": "a", "id": "1", "text": "スラックが落ちてる"}\n{"source": "a", "id": "2", "text": "slack is down"}\n'
+
+    found = CliRunner().invoke(cli, ["classify", "--model", str(trained)], input=lines)
+
+    assert found.exit_code == 0
+    assert _lines(found.stdout)[0]["label"] == "other"
+    assert "1 of them in a script it does not read" in found.stderr
+
+
 def test_a_provider_is_not_a_complaining_customer(trained: Path) -> None:
     """`inbound: false` marks its own posts."""
     line = json.dumps({"id": 1, "source": "twcs", "text": "Spotify is down", "inbound": False})
