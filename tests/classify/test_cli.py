@@ -55,7 +55,8 @@ def test_every_valid_line_is_answered_in_order(trained: Path, tmp_path: Path) ->
 
 def test_posts_in_another_script_are_counted(trained: Path) -> None:
     """They are answered `other`, and the last line says how many there were."""
-    lines = '{"source": "a", "id": "1", "text": "スラックが落ちてる"}\n{"source": "a", "id": "2", "text": "slack is down"}\n'
+    texts = ("スラックが落ちてる", "slack is down")
+    lines = "".join(json.dumps({"source": "a", "id": text, "text": text}) + "\n" for text in texts)
 
     found = CliRunner().invoke(cli, ["classify", "--model", str(trained)], input=lines)
 
