@@ -24,6 +24,7 @@ from detector.errors import BadArchiveError
 
 _PARTS = 4  # a worker: enough that none waits long for another at the end
 Say = Callable[[str], None]
+_SEGMENT = 8 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,10 @@ def plan(job: Job, paths: Sequence[Path], *, workers: int, cache: Path | None, r
         notes.append("nothing was left to resume; beginning at the beginning")
     earlier = kept.siblings(cache, job) if cache is not None and size else ()
     cut = parts(files, rows, stripes)
-    return Plan(job=replace(job, cached=earlier), parts=tuple(cut), notes=tuple(notes), size=size)
+    # Some tens of segments a worker: little is done again after a kill, and little is to be merged.
+    segment = job.segment_bytes or max(_SEGMENT, size // 32)
+    job = replace(job, cached=earlier, segment_bytes=segment)
+    return Plan(job=job, parts=tuple(cut), notes=tuple(notes), size=size)
 
 
 def _stripes(size: int, whole: int, workers: int) -> int:

@@ -78,7 +78,8 @@ class Job:
         prior: the share of complaints at which its probabilities stand.
         detector: name among the registered detectors.
         cached: folders with earlier judgements by the same classifier, looked up before judging anew.
-        segment_bytes: decompressed bytes of an archive after which its rows are written out and counted as done.
+        segment_bytes: decompressed bytes of an archive after which its rows are written out and counted as done;
+            `archives.plan` chooses it by the size of the archives where it is 0.
         batch: rows weighed at a time; changes nothing.
     """
 
@@ -94,7 +95,7 @@ class Job:
     author_key: bytes = b""
     buckets: int = BUCKETS
     cached: tuple[Path, ...] = ()
-    segment_bytes: int = 64 << 20
+    segment_bytes: int = 0
     batch: int = 4000
 
     def spare(self, file: int) -> Path:
