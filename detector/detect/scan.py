@@ -150,8 +150,7 @@ class ScanDetector:
         if w < 0.02 and p.report < 0.5:
             return signals
         accepted = w >= ACCEPT
-        kind = "a:" if accepted else "f:"
-        author = f"{kind}{post.source}/{post.author or post.id}"
+        author = f"{'a' if accepted else 'f'}:{post.source}/{post.author or post.id}"
         if not self.votes.fresh(at, author):
             return signals
         if accepted and self.copies.is_copy(at, shingles(post.text, judgement.mention.matched)):
@@ -379,9 +378,8 @@ class ScanDetector:
 
     def _sources(self, onset: float) -> tuple[tuple[str, float], ...]:
         places = Counter(source for at, source in self.said if at >= onset)
-        return tuple(
-            (source, float(count)) for source, count in sorted(places.items(), key=lambda p: (-p[1], p[0]))[:5]
-        )
+        ranked = sorted(places.items(), key=lambda place: (-place[1], place[0]))
+        return tuple((source, float(count)) for source, count in ranked[:5])
 
     def dump(self) -> dict[str, object]:
         """The whole state as JSON-compatible values."""
