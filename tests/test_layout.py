@@ -67,8 +67,10 @@ def test_tests_mirror_the_package() -> None:
         "bench",
         "chaos",
         "fixtures",
+        "fuzz",
         "golden",
         "security",
+        "zoo",
     }
     strangers = sorted(
         name(path) for path in TESTS if path.parent != ROOT / "tests" and path.relative_to(ROOT).parts[1] not in areas

@@ -30,9 +30,7 @@ from detector.app.clock import system_now
 from tests.loopback import Loopback, unused_port
 from tests.status.pages import PAGES
 from tests.zoo.animals import (
-    SECRET,
     SERVED,
-    Bluesky,
     Feed,
     GitHub,
     HackerNews,
@@ -41,10 +39,10 @@ from tests.zoo.animals import (
     Place,
     Reddit,
     StackExchange,
-    Webhook,
     X,
     served,
 )
+from tests.zoo.callers import SECRET, Bluesky, Webhook
 
 ROOT = Path(__file__).resolve().parents[2]
 _NUMBER = re.compile(r"(\d+)$")
