@@ -28,7 +28,7 @@ class _Fault:
 
 
 class Operator:
-    """Follows the detector's own faults by kind (`blind`, `database`, `pipeline`, `surge`) and owes messages about them.
+    """Follows the detector's own faults by kind (`blind`, `database`, `pipeline`, `surge`) and owes messages of them.
 
     Args:
         receivers: all who may be told; everybody who hears of alerts hears of these.
