@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import click
 import numpy as np
 
 from detector.classify import cascade, static, transformer
@@ -105,19 +106,19 @@ def main() -> None:
     together = pace(lambda: both.judge(mentions), count)
     wall = pace(lambda: both.judge(mentions), count, clock=time.perf_counter)
     band = (both.again - before[0]) / (both.judged - before[1])
-    print(f"mix: {count} mentions, 5 % now ({said}); {os.cpu_count()} cores\n")
-    print(f"static, posts per CPU-second                       {alone:10,.0f}")
-    print(
+    click.echo(f"mix: {count} mentions, 5 % now ({said}); {os.cpu_count()} cores\n")
+    click.echo(f"static, posts per CPU-second                       {alone:10,.0f}")
+    click.echo(
         f"  its limit: normalising, tokenising, hashing      {with_folding:10,.0f}   ({alone / with_folding:.0%} of it)"
     )
-    print(f"  tokenising and hashing alone                     {limit:10,.0f}   ({alone / limit:.0%} of it)")
-    print(f"transformer, posts per CPU-second                  {reader:10,.0f}")
-    print(f"cascade, posts per CPU-second                      {together:10,.0f}")
-    print(f"cascade, posts per second, all cores of the machine {wall:9,.0f}")
-    print(f"  read twice (the band)                            {band:10.1%}")
+    click.echo(f"  tokenising and hashing alone                     {limit:10,.0f}   ({alone / limit:.0%} of it)")
+    click.echo(f"transformer, posts per CPU-second                  {reader:10,.0f}")
+    click.echo(f"cascade, posts per CPU-second                      {together:10,.0f}")
+    click.echo(f"cascade, posts per second, all cores of the machine {wall:9,.0f}")
+    click.echo(f"  read twice (the band)                            {band:10.1%}")
     for module in ("static", "cascade"):
         took, memory = loading(module)
-        print(f"{module}: built in {took:.2f} s; {memory:.0f} MB after the first judgements")
+        click.echo(f"{module}: built in {took:.2f} s; {memory:.0f} MB after the first judgements")
 
 
 if __name__ == "__main__":
