@@ -254,6 +254,10 @@ def build(settings: Mapping[str, Any], context: CollectorContext) -> Sequence[Co
         password=password or None,
         ssl=tls,
         protocol=2,
+        # Once more for a connection that had gone stale; how long to wait is the daemon's affair.
+        retry=importlib.import_module("redis.asyncio.retry").Retry(
+            importlib.import_module("redis.backoff").NoBackoff(), 1
+        ),
         socket_timeout=_WAIT,
         socket_connect_timeout=_WAIT / 2,
     )
