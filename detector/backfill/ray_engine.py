@@ -19,6 +19,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
+from time import monotonic
 from typing import Any
 
 from detector import __version__
@@ -31,6 +32,7 @@ PIP = "pip install 'ray>=2.50,<3'"
 
 _STORE_BYTES = 80 << 20  # Ray's least is 75 MiB; ours carries tasks and results of a few kilobytes
 _LOOK_SECONDS = 0.5
+_PATIENCE = 300.0  # seconds without any actor, after which the cluster has no place for us
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nobody is told that we run
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -91,7 +93,14 @@ class RayEngine:
         waiting = deque((task, 1) for task in tasks)
         idle = list(self._staff)
         busy: dict[Any, tuple[Any, Task, int]] = {}
+        staffed = monotonic()
         while waiting or busy:
+            staffed = monotonic() if self._staff else staffed
+            if monotonic() - staffed > _PATIENCE:
+                raise BackfillError(
+                    f"none began within {_PATIENCE:.0f} s: the cluster has no free processor, or no actor starts; "
+                    "see `ray status`, then go on with --resume"
+                )
             while waiting and idle:
                 actor, (task, tried) = idle.pop(), waiting.popleft()
                 busy[actor.do.remote(kept, task)] = (actor, task, tried)
@@ -124,12 +133,16 @@ class RayEngine:
 
     def close(self) -> None:
         """Let the actors go; a Ray that we started ends."""
-        for actor in [*self._staff, *self._coming.values()]:
+        self.close_actors()
+        if self._ours:
+            self._ray.shutdown()
+
+    def close_actors(self) -> None:
+        """Let the actors go, and with them their places on the cluster."""
+        for actor in [*self._staff, *self._coming.values()] if self._ray.is_initialized() else ():
             self._ray.kill(actor)
         self._staff.clear()
         self._coming.clear()
-        if self._ours:
-            self._ray.shutdown()
 
     def _hire(self, wanted: int, folder: str) -> None:
         """Ask for as many actors as there are tasks, up to `workers`."""

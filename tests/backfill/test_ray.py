@@ -105,6 +105,22 @@ def test_what_an_actor_raises_reaches_the_driver(tmp_path: Path, on_ray: Engine)
         list(on_ray.run(made.job(tmp_path), [broken], lambda beat: None))
 
 
+@ray_is_here
+def test_a_cluster_without_room_is_said(tmp_path: Path, on_ray: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All processors are taken by somebody else: the run ends by name, and does not wait for ever."""
+    ray = importlib.import_module("ray")
+    on_ray.close_actors()  # type: ignore[attr-defined]
+    holds = [ray.remote(num_cpus=1)(Clerk).remote() for _ in range(2)]
+    ray.get([each.beat.remote() for each in holds])
+    monkeypatch.setattr("detector.backfill.ray_engine._PATIENCE", 1.0)
+    path = made.write(tmp_path / "a.jsonl", made.lines()[-50:])
+
+    with pytest.raises(BackfillError, match=r"no free processor.*--resume"):
+        list(on_ray.run(made.job(tmp_path), parts([path], [tmp_path / "rows"], [1]), lambda beat: None))
+    for each in holds:
+        ray.kill(each)
+
+
 def test_a_node_that_lacks_something_says_what(tmp_path: Path) -> None:
     """Another version, or a disk that is not shared, is found before anything is judged."""
     clerk = Clerk()
