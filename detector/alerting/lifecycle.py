@@ -37,6 +37,8 @@ class Lifecycle:
 
     def __init__(self, services: Iterable[Service], record: OfficialRecord | None = None) -> None:
         """Follow `services`; `record` tells the official page's state at a time."""
+        services = tuple(services)
+        self.watched = len(services)
         self.hosting = Hosting(services)
         self.record = record
         self.open: dict[str, Alert] = {}
@@ -67,7 +69,7 @@ class Lifecycle:
     @property
     def surge(self) -> str | None:
         """In words, that everything seems to fail at once; None where it does not."""
-        troubles, services = own_troubles(self.open.values()), len(self.loudness.sums)
+        troubles, services = own_troubles(self.open.values()), self.watched
         return surge_words(troubles, services) if surging(troubles, services) else None
 
     def acknowledge(self, service: str, at: datetime) -> list[Change]:

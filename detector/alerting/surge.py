@@ -1,4 +1,4 @@
-"""All at once is not an outage: when half of everything fails together, we have failed.
+"""All at once is not an outage: when a quarter of everything fails together, unexplained, we have failed.
 
 A classifier gone wrong, a source that floods or a clock that jumped makes people "complain" of all services in the
 same hour; clouds that take others down are told apart, as what they explain does not count.
@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from detector.domain import Alert
 
-LEAST = 8  # services in trouble of their own
-SHARE = 0.5  # of all services of which people complain now and then
+LEAST = 20  # services in trouble of their own: fewer may share a host that nobody wrote down
+SHARE = 0.25  # of all that are watched; no cloud takes so many down without being named
 
 
 def own_troubles(standing: Iterable[Alert]) -> int:
@@ -22,7 +22,7 @@ def own_troubles(standing: Iterable[Alert]) -> int:
 def surging(troubles: int, services: int) -> bool:
     """Whether so many of so many services cannot be chance, nor anybody's outage.
 
-    >>> surging(10, 15), surging(10, 150), surging(4, 5)
+    >>> surging(25, 80), surging(25, 284), surging(10, 12)
     (True, False, False)
     """
     return troubles >= LEAST and troubles >= SHARE * services

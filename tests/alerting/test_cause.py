@@ -167,17 +167,17 @@ def test_the_usual_loudness_survives_json_and_its_absence_is_forgiven() -> None:
 
 
 def test_when_everything_fails_at_once_we_have_failed_and_nobody_new_is_alerted() -> None:
-    """Twelve unrelated services rise in one minute; the operator has words for it, and it ends with them."""
-    services = [Service(slug=f"s{number}", name=f"S{number}") for number in range(12)]
+    """Thirty unrelated services rise in one minute; the operator has words for it, and it ends with them."""
+    services = [Service(slug=f"s{number}", name=f"S{number}") for number in range(30)]
     lifecycle = Lifecycle(services)
     for service in services:
         complain(lifecycle, service.slug, NOW, 3)
     levels = [rise(lifecycle, service.slug, NOW + 1).level for service in services]
 
-    assert levels == [Level.ALERT] * 8 + [Level.WATCH] * 4
-    assert "12 of 12 services" in (lifecycle.surge or "")
+    assert levels == [Level.ALERT] * 20 + [Level.WATCH] * 10
+    assert "30 of 30 services" in (lifecycle.surge or "")
 
-    for service in services[:6]:
+    for service in services[:12]:
         lifecycle.apply(service.slug, Signal(level=None, at=at(NOW + 30)))
     assert lifecycle.surge is None
 
@@ -185,7 +185,7 @@ def test_when_everything_fails_at_once_we_have_failed_and_nobody_new_is_alerted(
 def test_a_cloud_that_takes_most_services_down_is_no_fault_of_ours() -> None:
     """What it explains does not count."""
     cloud = Service(slug="aws", name="AWS", category="cloud")
-    children = [Service(slug=f"s{number}", name=f"S{number}", hosted_on=("aws",)) for number in range(12)]
+    children = [Service(slug=f"s{number}", name=f"S{number}", hosted_on=("aws",)) for number in range(30)]
     lifecycle = Lifecycle([cloud, *children])
     for service in (cloud, *children):
         complain(lifecycle, service.slug, NOW, 3)

@@ -63,7 +63,7 @@ def test_the_report_tells_the_whole_story(db: Path, key: str) -> None:
         assert part in told.stdout
     assert "min before the official page |" in told.stdout
     assert "| official | official: identified a cause \\| found |" in told.stdout
-    assert "| people | first complaint quoted" in told.stdout
+    assert "| people | the earliest of the quoted posts" in told.stdout
     assert "console" in told.stdout
 
 
