@@ -72,11 +72,12 @@ class EncoderVectors:
         """
         with self._loading:
             if self._encoder is None:
-                self._encoder = _loaded(self.name)
-                width = self._encoder.get_embedding_dimension()
+                loaded = _loaded(self.name)
+                width = loaded.get_embedding_dimension()
                 if self._dim not in (None, width):
                     wrong = f"gives {width} numbers a text, its head was fitted for {self._dim}"
                     raise ArtifactError(f"encoder {self.name!r} {wrong}; {AGAIN}")
+                self._encoder = loaded  # only now: the next call must be refused too
             return self._encoder
 
     def embed(self, texts: Sequence[str], grams: Grams) -> F32:  # noqa: ARG002 - of the protocol
@@ -122,10 +123,6 @@ def _loaded(name: str) -> SentenceTransformer:
         ) from error
 
 
-class EncoderClassifier(StaticClassifier):
-    """Judges mentions with a stored head over an encoder that is loaded when the first is judged."""
-
-
 def read_encoder(folder: Path) -> Artifact:
     """Load and verify the head; the encoder itself is not touched.
 
@@ -141,12 +138,12 @@ def read_encoder(folder: Path) -> Artifact:
     return Artifact(head, vectors, f"{KIND}@{fingerprint(manifest)}", prior_of(folder, manifest), manifest)
 
 
-def build(path: Path | None = None) -> EncoderClassifier:
-    """The classifier of an artifact folder.
+def build(path: Path | None = None) -> StaticClassifier:
+    """The classifier of an artifact folder: the static one, over an encoder that is loaded when the first is judged.
 
     Raises:
         ArtifactError: the folder is missing, damaged or of another version; none is shipped.
     """
     if path is None:
         raise ArtifactError("no encoder model is shipped; make one with `detector train --encoder NAME --out FOLDER`")
-    return EncoderClassifier(read_encoder(path))
+    return StaticClassifier(read_encoder(path))

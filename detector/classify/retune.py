@@ -57,18 +57,18 @@ class Held:
     second: F64
 
 
-def hold_out(corpus: Corpus, trained: I64, static_folder: Path, tuning: Tuning, *, scratch: Path | None = None) -> Held:
+def hold_out(corpus: Corpus, static_folder: Path, tuning: Tuning, *, scratch: Path | None = None) -> Held:
     """Train both models on earlier posts and score the later ones.
 
     Args:
-        trained: positions that may be trained on.
         scratch: file that keeps the scores, so that a run that was stopped does not train twice.
     """
-    real = np.array([row for row in trained if corpus.posts[row].kind != "own"], dtype=np.int64)
+    ours = np.array([post.kind == "own" for post in corpus.posts])
+    real = np.flatnonzero(~ours)
     early, late = later([corpus.posts[row] for row in real], corpus.groups[real])
     test = real[late]
     shared = set(corpus.groups[test].tolist())
-    own = [row for row in trained if corpus.posts[row].kind == "own" and int(corpus.groups[row]) not in shared]
+    own = [row for row in np.flatnonzero(ours) if int(corpus.groups[row]) not in shared]
     train = np.concatenate((real[early], np.array(own, dtype=np.int64)))
     stamp = _stamp(corpus, train, tuning)
     if scratch is not None and scratch.is_file():
@@ -80,6 +80,7 @@ def hold_out(corpus: Corpus, trained: I64, static_folder: Path, tuning: Tuning, 
     tuned = _tuned(corpus, train, tuning)
     second = tuned.scores([corpus.masked[row] for row in test]).astype(np.float64)
     if scratch is not None:
+        scratch.parent.mkdir(parents=True, exist_ok=True)  # of minutes of training nothing may be lost to a folder
         np.savez(scratch, stamp=stamp, first=first, second=second)
     return Held(test, first, second)
 
@@ -104,7 +105,7 @@ def retrain(
     posts = unlike(labelled.posts, [post for found in measured.values() for post in found.posts])
     corpus = Corpus.of(posts, matcher)
     trained = np.arange(len(posts), dtype=np.int64)
-    held = hold_out(corpus, trained, static_folder, tuning, scratch=scratch)
+    held = hold_out(corpus, static_folder, tuning, scratch=scratch)
     labels = corpus.labels[held.rows]
     if len(labels) < 50 or len(np.unique(labels)) < 2:
         raise UsageError(f"cannot train: only {len(labels)} posts are left to calibrate on; label more")

@@ -58,6 +58,8 @@ def readable(text: str) -> bool:
     >>> readable("Slack ne marche pas"), readable("クロードが落ちてる Claude")
     (True, False)
     """
+    if text.isascii():
+        return True  # all its letters are Latin
     letters = [letter for letter in clean(text)[:1000] if letter.isalpha()]
     latin = sum(letter.isascii() or unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
     return 2 * latin >= len(letters)
