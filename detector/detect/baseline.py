@@ -19,6 +19,8 @@ _HOUR_KEEP = 0.5 ** (1.0 / 72.0)  # the level's half-life: 3 days
 _DAY_KEEP = exp(-1.0 / 24.0)
 _FAST_KEEP = exp(-1.0 / 4.0)
 _WEEK_KEEP = 0.85
+_SPREAD_KEEP = _HOUR_KEEP**0.2
+_DAILY, _HOURLY = _WEEK_KEEP ** (1.0 / 7.0), _WEEK_KEEP ** (1.0 / 24.0)
 _KEPT = 4  # decimals of the tables: a state of few bytes, which a restart reads back exactly
 _K_HOUR, _K_DAY = 20.0, 5.0  # prior strengths, in complaints
 _SHAPE_AFTER = 36.0  # hours: before that the level is too unsure to divide by
@@ -164,7 +166,8 @@ class Baseline:
         self.fast_expected = self.fast_expected * keep + level * mean * (1.0 - keep) / (1.0 - _FAST_KEEP)
         self._follow_shift(level)
         for slot in slots:
-            self.counts[slot] = round(self.counts[slot] * _WEEK_KEEP, _KEPT)
+            if self.counts[slot]:
+                self.counts[slot] = round(self.counts[slot] * _WEEK_KEEP, _KEPT)
             self.exposure[slot] = round(self.exposure[slot] * _WEEK_KEEP + level, _KEPT)
         keep = _WEEK_KEEP ** (hours / WEEK)
         gain = level * hours
@@ -174,42 +177,47 @@ class Baseline:
         self.day_exposure = [seen * keep + gain / 7.0 for seen in self.day_exposure]
 
     def _learn(self, slot: int, count: float, exposure: float) -> None:
-        level = self.level
-        mu = level * self.shape[slot] * exposure
-        ceiling = mu + 3.0 * sqrt(mu + self.phi * mu * mu) + 2.0
-        clipped = min(count, ceiling) if self.learned > 24.0 else count
-        self._learn_spread(mu, clipped)
+        level = (self.level_count + 0.2) / (self.level_hours + 0.2)  # written out here and below: run for every hour
+        usual = self.shape[slot]
+        mu = level * usual * exposure
+        clipped = count
+        if count > 2.0 and self.learned > 24.0:
+            clipped = min(count, mu + 3.0 * sqrt(mu + self.phi * mu * mu) + 2.0)
+        if mu >= 0.5 and self.learned > _SHAPE_AFTER:
+            excess = min((clipped - mu) ** 2, 9.0 * (mu + self.phi * mu * mu)) - mu
+            self.spread = self.spread * _SPREAD_KEEP + excess
+            self.spread_weight = self.spread_weight * _SPREAD_KEEP + mu * mu
         self.level_count = self.level_count * _HOUR_KEEP + clipped
-        self.level_hours = self.level_hours * _HOUR_KEEP + self.shape[slot] * exposure
+        self.level_hours = self.level_hours * _HOUR_KEEP + usual * exposure
         self.learned += exposure
         self.total += clipped
         self.day_count = self.day_count * _DAY_KEEP + count
         self.day_expected = self.day_expected * _DAY_KEEP + mu
         self.fast_count = self.fast_count * _FAST_KEEP + count
         self.fast_expected = self.fast_expected * _FAST_KEEP + mu
-        self._follow_shift(level)
+        if self.day_expected >= 8.0 or self.fast_expected >= 30.0:
+            self._follow_shift(level)
         if self.learned < _SHAPE_AFTER:
             return
-        keep = _WEEK_KEEP if self.exposure[slot] else 1.0
-        self.counts[slot] = round(self.counts[slot] * keep + clipped, _KEPT)
-        self.exposure[slot] = round(self.exposure[slot] * keep + level * exposure, _KEPT)
-        hour, day = slot % 24, slot // 24
-        daily = _WEEK_KEEP ** (1.0 / 7.0)
-        hourly = _WEEK_KEEP ** (1.0 / 24.0)
-        by_hour = (self.hour_counts[hour] + _K_DAY) / (self.hour_exposure[hour] + _K_DAY)
-        by_day = (self.day_counts[day] + 4 * _K_DAY) / (self.day_exposure[day] + 4 * _K_DAY)
-        self.hour_counts[hour] = self.hour_counts[hour] * daily + clipped
-        self.hour_exposure[hour] = self.hour_exposure[hour] * daily + level * exposure * by_day
-        self.day_counts[day] = self.day_counts[day] * hourly + clipped
-        self.day_exposure[day] = self.day_exposure[day] * hourly + level * exposure * by_hour
+        seen = self.exposure[slot]
+        keep = _WEEK_KEEP if seen else 1.0
+        had = self.counts[slot]
+        if had or clipped:  # a zero stays one, and rounding costs
+            self.counts[slot] = round(had * keep + clipped, _KEPT)
+        gain = level * exposure
+        self.exposure[slot] = round(seen * keep + gain, _KEPT)
+        day, hour = divmod(slot, 24)
+        hour_count, hour_seen = self.hour_counts[hour], self.hour_exposure[hour]
+        day_count, day_seen = self.day_counts[day], self.day_exposure[day]
+        by_hour = (hour_count + _K_DAY) / (hour_seen + _K_DAY)
+        by_day = (day_count + 4 * _K_DAY) / (day_seen + 4 * _K_DAY)
+        self.hour_counts[hour] = hour_count * _DAILY + clipped
+        self.hour_exposure[hour] = hour_seen * _DAILY + gain * by_day
+        self.day_counts[day] = day_count * _HOURLY + clipped
+        self.day_exposure[day] = day_seen * _HOURLY + gain * by_hour
         # Without complaints the profile drifts so slowly that a weekly refresh (by the next one) is enough.
-        self.dirty = self.dirty or clipped > 0.0
-
-    def _learn_spread(self, mu: float, count: float) -> None:
-        if mu >= 0.5 and self.learned > _SHAPE_AFTER:
-            excess = min((count - mu) ** 2, 9.0 * (mu + self.phi * mu * mu)) - mu
-            self.spread = self.spread * _HOUR_KEEP**0.2 + excess
-            self.spread_weight = self.spread_weight * _HOUR_KEEP**0.2 + mu * mu
+        if clipped > 0.0:
+            self.dirty = True
 
     def _follow_shift(self, level: float) -> None:
         """A day at under a third of its expectation, or some hours at an eighth: the stream has shrunk; follow it."""
@@ -233,10 +241,11 @@ class Baseline:
             (count + 4 * _K_DAY) / (seen + 4 * _K_DAY)
             for count, seen in zip(self.day_counts, self.day_exposure, strict=True)
         ]
-        for slot in range(WEEK):
-            profile = max(by_hour[slot % 24] * by_day[slot // 24], 0.02)
-            shape = (self.counts[slot] + _K_HOUR) / (self.exposure[slot] + _K_HOUR / profile)
-            self.shape[slot] = round(shape, _KEPT)
+        slots = zip(self.counts, self.exposure, [own * day for day in by_day for own in by_hour], strict=True)
+        self.shape = [
+            round((count + _K_HOUR) / (seen + _K_HOUR / (profile if profile > 0.02 else 0.02)), _KEPT)
+            for count, seen, profile in slots
+        ]
         self.dirty = False
 
     STATE: ClassVar[tuple[str, ...]] = (
