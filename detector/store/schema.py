@@ -6,6 +6,7 @@ A change of the schema is a new migration at the end, never an edit of an old on
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from detector.errors import StoreError
@@ -302,29 +303,37 @@ CREATE INDEX answers_alert ON answers (alert_key, sequence);
 """
 
 
+# Every step from an empty file to the schema of this release, in order; the names stand in `_sqlite_migrations`.
+_STEPS = (("first_tables", _TABLES), ("posts_weighed_by_estimate", _WEIGHED), ("answers_of_people", _ANSWERS))
+
+
 def migrations() -> Migrations:
     """Every step from an empty file to the schema of this release, in order."""
-    # Imported here: it takes a quarter of a second that a reader need not spend.
+    # Imported here: it takes a quarter of a second that a reader, and a daemon with nothing to upgrade, need not spend.
     from sqlite_utils import Migrations
 
     steps = Migrations(MIGRATION_SET)
-
-    @steps()
-    def first_tables(db: Database) -> None:
-        for statement in statements(_TABLES):
-            db.conn.execute(statement)
-
-    @steps()
-    def posts_weighed_by_estimate(db: Database) -> None:
-        for statement in statements(_WEIGHED):
-            db.conn.execute(statement)
-
-    @steps()
-    def answers_of_people(db: Database) -> None:
-        for statement in statements(_ANSWERS):
-            db.conn.execute(statement)
-
+    for name, script in _STEPS:
+        steps(name=name)(_step(script))
     return steps
+
+
+def _step(script: str) -> Callable[[Database], None]:
+    def apply(db: Database) -> None:
+        for statement in statements(script):
+            db.conn.execute(statement)
+
+    return apply
+
+
+def lacks_steps(conn: sqlite3.Connection) -> bool:
+    """Whether a database of ours is of an earlier release."""
+    return not {name for name, _ in _STEPS} <= _applied(conn)
+
+
+def _applied(conn: sqlite3.Connection) -> set[str]:
+    chosen = "SELECT name FROM _sqlite_migrations WHERE migration_set = ?"
+    return {row[0] for row in conn.execute(chosen, (MIGRATION_SET,))}
 
 
 def statements(script: str) -> list[str]:
@@ -353,11 +362,7 @@ def judge_schema(conn: sqlite3.Connection, path: str) -> bool:
         return False
     if application != APPLICATION_ID or "_sqlite_migrations" not in tables:
         raise StoreError(f"{path}: a database of another program; name another file for ours")
-    known = {step.name for step in migrations()._migrations}  # the set itself offers no list of its names
-    applied = {
-        row[0] for row in conn.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", (MIGRATION_SET,))
-    }
-    if newer := sorted(applied - known):
+    if newer := sorted(_applied(conn) - {name for name, _ in _STEPS}):
         raise StoreError(
             f"{path}: written by a newer detector (schema {', '.join(newer)}); upgrade the program, or move the file "
             "aside to begin anew"

@@ -30,7 +30,7 @@ from detector.store.connection import check_quickly, connect_reader, connect_wri
 from detector.store.lock import WriterLock
 from detector.store.outbox import Outbox
 from detector.store.reader import Reader
-from detector.store.schema import APPLICATION_ID, judge_schema, migrations
+from detector.store.schema import APPLICATION_ID, judge_schema, lacks_steps, migrations
 from detector.store.values import Checkpoint, Feedback, Forgotten, Rehearsal
 
 _SLICE = 5000
@@ -374,13 +374,13 @@ class Store:
 
 def _upgrade(conn: sqlite3.Connection, path: Path, *, now: datetime) -> None:
     """Apply what is missing of the schema, in one transaction: killed in the middle, nothing has happened."""
+    fresh = not judge_schema(conn, str(path))
+    if not fresh and not lacks_steps(conn):
+        return
     from sqlite_utils import Database
 
-    fresh = not judge_schema(conn, str(path))
     steps = migrations()
     database = Database(conn, recursive_triggers=False, execute_plugins=False)
-    if not fresh and not steps.pending(database):
-        return
     conn.execute("BEGIN IMMEDIATE")
     with database.atomic():  # a savepoint, as are the steps' own: the outer transaction decides
         steps.apply(database)
