@@ -243,8 +243,7 @@ class Baseline:
         ]
         slots = zip(self.counts, self.exposure, [own * day for day in by_day for own in by_hour], strict=True)
         self.shape = [
-            round((count + _K_HOUR) / (seen + _K_HOUR / (profile if profile > 0.02 else 0.02)), _KEPT)
-            for count, seen, profile in slots
+            round((count + _K_HOUR) / (seen + _K_HOUR / (max(0.02, profile))), _KEPT) for count, seen, profile in slots
         ]
         self.dirty = False
 

@@ -14,16 +14,17 @@ never at calls, so batching changes nothing.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import exp, floor, log, sqrt
+from math import exp, floor, log
 
-from detector.detect.argument import DRIFT, Argument, enough_people, people_needed, rarest
+from detector.detect.argument import Argument, enough_people, people_needed, rarest
 from detector.detect.baseline import Baseline
 from detector.detect.calibration import multiplicity
 from detector.detect.closing import Closing
 from detector.detect.dedupe import Copies, Votes, shingles
+from detector.detect.hearing import LATE_MINUTES, VOICE, hear, skim
 from detector.detect.localtime import hour_of_week
 from detector.detect.negbin import MONTH_MINUTES, log_tail
 from detector.detect.state import dump_scan, load_scan
@@ -42,12 +43,10 @@ from detector.domain import (
     from_minutes,
     to_minutes,
 )
-from detector.protocols import Signal
+from detector.protocols import Signal, Talk
 
 WATCH_BELOW = 3.0  # nats under the threshold at which a watch begins
 WATCH_MINUTES = 60.0  # a watch that does not grow is forgotten
-LATE_MINUTES = 60.0  # an older post is stored and judged but not counted
-TAU_SHORTEST = 4.0  # minutes: the shortest memory of the local level
 VOTER = 0.25  # a post less likely a complaint than this is nobody's vote
 SURE_NAMELESS = 0.6  # no more than this from a post without an author: four of them, not three
 NEW_ACCOUNT = timedelta(days=7)  # a younger account argues, but its owner is no voter; unknown age is not new
@@ -131,23 +130,11 @@ class ScanDetector:
             return signals
         p = judgement.p
         after = posterior(p.complaint, self.prior, self.share.value)
-        alerting = self._alerting
-        if not alerting:
-            self.share.learn(after)
-        self._move(at)
         w = weight(after)
-        talk = 1.0 - posterior(p.now, self.prior, self.share.value)
-        self.usual.count(at, chatter=talk)
-        if not alerting:
-            self.usual.places.add(post.source)
-        self.sums.chatter += talk
-        if at < self.frontier:
-            for start in self.starts.kept:
-                if start.at > at:
-                    start.chatter += talk
+        hear(self, at, after, p.now, post.source)
         if self.episode is not None and self.episode.closing is not None and p.past >= 0.5:
             self.episode.closing.recovered(p.past)
-        if w < 0.02 and p.report < 0.5:
+        if w < VOICE and p.report < 0.5:
             return signals
         accepted = w >= ACCEPT
         author = f"{'a' if accepted else 'f'}:{post.source}/{post.author or post.id}"
@@ -174,6 +161,10 @@ class ScanDetector:
     def advance(self, now: datetime) -> Sequence[Signal]:
         """Let time pass up to `now`."""
         return self._advance(to_minutes(now))
+
+    def skim(self, talk: Talk) -> Iterator[int]:
+        """Take what is no voice; yield the places of what must be observed (`detector.protocols.Skims`)."""
+        return skim(self, talk)
 
     def hear(self, coverage: Coverage) -> None:
         """Remember a span in which nothing could be heard: it is neither learned nor taken for calm."""
@@ -231,34 +222,6 @@ class ScanDetector:
             self.starts.kept.clear()
             self.sums.local_count = self.sums.local_expected = 0.0
         return [Signal(level=None, at=from_minutes(minute))]
-
-    def _move(self, at: float) -> None:
-        """Bring the frontier to `at`; an older post leaves it where it is."""
-        gap = at - self.frontier
-        if gap <= 0.0:
-            return
-        if gap > self.starts.reach:
-            self.starts.kept.clear()
-            self.sums.local_count = self.sums.local_expected = 0.0
-        else:
-            more, talk = self.usual.expected(self.frontier, at)
-            self.sums.expected += more
-            self.sums.talk_expected += talk
-            tau = self._memory(more / gap)
-            fade = exp(-gap / tau)
-            self.sums.local_count *= fade
-            self.sums.local_expected = self.sums.local_expected * fade + self.scale.value * more / gap * tau * (
-                1.0 - fade
-            )
-        self.frontier = at
-        self.starts.drop_before(at)
-
-    def _memory(self, rate: float) -> float:
-        """How many minutes the local level remembers: noise 1/(rate tau) against drift phi tau/60, balanced.
-
-        The steady state of a local-level model (Harvey, Forecasting, Structural Time Series Models, section 4.1).
-        """
-        return min(DRIFT, max(TAU_SHORTEST, sqrt(DRIFT / (rate * self.usual.people.phi))))
 
     # -- counting and arguing --------------------------------------------------------------------------------------
 
