@@ -42,14 +42,14 @@ def mixed(seed: int, count: int = 2500) -> list[Judgement]:
     """Chatter, complaints, three outages, silences, late and official posts, young accounts."""
     rng = random.Random(seed)
     gap = rng.choice([20.0, 200.0, 2000.0])
-    at, failing, outages = START, 0, set(rng.sample(range(count), 3))
+    at, failing, outages = START, 0, set(rng.sample(range(count // 2, count), 3))
     made = []
     for number in range(count):
         failing = 120 if number in outages else max(0, failing - 1)
-        at += timedelta(seconds=rng.expovariate(1.0 / (gap / 20 if failing else gap)))
+        at += timedelta(seconds=rng.expovariate(1.0 / (gap / 40 if failing else gap)))
         at += timedelta(hours=rng.choice([1, 7, 50]) if rng.random() < 0.002 else 0)
         complains = rng.random() < (0.7 if failing else 0.03)
-        p = rng.betavariate(5, 1.5) if complains else rng.betavariate(0.5, 30)
+        p = rng.betavariate(9, 1.0) if complains else rng.betavariate(0.5, 30)
         shares = [rng.random() ** 4 for _ in range(4)] if rng.random() < 0.2 else [0.01, 0.02, 0.01, 0.96]
         rest = [(1.0 - p) * share / sum(shares) for share in shares]
         post = Post(
@@ -57,8 +57,8 @@ def mixed(seed: int, count: int = 2500) -> list[Judgement]:
             id=str(number),
             created_at=at - timedelta(minutes=rng.choice([0, 0, 0, 0, 2, 30, 70])),
             seen_at=at,
-            text=" ".join(rng.choice("alpha beta gamma delta".split()) for _ in range(rng.randint(3, 20))),
-            author=rng.choice([None, f"u{rng.randrange(300)}"]),
+            text=" ".join(f"word{rng.randrange(200)}" for _ in range(rng.randint(3, 20))),
+            author=rng.choice([None, f"u{rng.randrange(2000)}"]),
             official=rng.random() < 0.01,
             account_created_at=rng.choice([None, at - timedelta(days=2)]),
         )
