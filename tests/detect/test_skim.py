@@ -41,13 +41,13 @@ def talk_of(judgements: list[Judgement]) -> Talk:
 def mixed(seed: int, count: int = 2500) -> list[Judgement]:
     """Chatter, complaints, three outages, silences, late and official posts, young accounts."""
     rng = random.Random(seed)
-    gap = rng.choice([20.0, 200.0, 2000.0])
+    gap = (300.0, 1000.0, 3000.0)[seed % 3]
     at, failing, outages = START, 0, set(rng.sample(range(count // 2, count), 3))
     made = []
     for number in range(count):
         failing = 120 if number in outages else max(0, failing - 1)
         at += timedelta(seconds=rng.expovariate(1.0 / (gap / 40 if failing else gap)))
-        at += timedelta(hours=rng.choice([1, 7, 50]) if rng.random() < 0.002 else 0)
+        at += timedelta(hours=rng.choice([1, 7, 50]) if rng.random() < 0.0005 else 0)
         complains = rng.random() < (0.7 if failing else 0.03)
         p = rng.betavariate(9, 1.0) if complains else rng.betavariate(0.5, 30)
         shares = [rng.random() ** 4 for _ in range(4)] if rng.random() < 0.2 else [0.01, 0.02, 0.01, 0.96]
