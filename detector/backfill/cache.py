@@ -1,6 +1,6 @@
 """Where judged rows are kept, so that an archive is judged once.
 
-    CACHE/v1/<archive>/<what was asked>/manifest.json, 000of002-00000.arrow, 000of002-00000.json ...
+    CACHE/v2/<archive>/<what was asked>/manifest.json, 000of002-00000.arrow, 000of002-00000.json ...
 
 An archive is known by its size, its time of change and the hashes of its first and last megabyte; what was asked is the
 classifier's artifact, the catalogue, the window and the watched services. Rows of more services serve fewer ones. Where
@@ -22,7 +22,7 @@ import msgspec
 from detector.backfill.desk import finished
 from detector.backfill.job import Job, Part
 
-FORMAT = 1
+FORMAT = 2
 _ENDS = 1 << 20
 _MANIFEST = "manifest.json"
 _FEW = 64 << 20  # bytes of earlier rows that are looked into at most, a worker

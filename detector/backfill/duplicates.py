@@ -21,7 +21,7 @@ _MANY = 4_000_000
 
 def repeated(segments: Iterable[tuple[Path, int]], services: Collection[str]) -> I64:
     """The places of the posts that do not count, ascending; only mentions of these services are looked at."""
-    keys, seen, places = _columns(list(segments), list(services))
+    keys, seen, places = _columns(list(segments), frozenset(services))
     if len(keys) < _MANY:
         return np.unique(_losers(keys, seen, places))
     shares = keys.view(np.uint64) % np.uint64(_SHARES)
@@ -29,7 +29,7 @@ def repeated(segments: Iterable[tuple[Path, int]], services: Collection[str]) ->
     return np.unique(np.concatenate(found))
 
 
-def _columns(segments: list[tuple[Path, int]], services: list[str]) -> tuple[I64, I64, I64]:
+def _columns(segments: list[tuple[Path, int]], services: Collection[str]) -> tuple[I64, I64, I64]:
     found = []
     for path, file in segments:
         keys, seen, places = read_columns(path, ("key", "seen_at", "place"), services)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from time import process_time
 from typing import Any
 
+import numpy as np
+
+from detector.backfill.columns import Shelf, blocks
 from detector.backfill.desk import Desk, Found, finished
 from detector.backfill.engines import Beat, Judged, Report, Result, Segment, Weighed
 from detector.backfill.job import Bucket, Job, Part, Task
 from detector.backfill.known import Known
-from detector.backfill.replay import batches
-from detector.backfill.rows import Batch, Row, merged
-from detector.backfill.tape import Tape, Taped
+from detector.backfill.tape import Tape
+from detector.backfill.weighing import I64, Weighing
 from detector.collectors.archive_counters import ReadCounters
 from detector.collectors.archive_reader import ArchiveReader, Net
 from detector.collectors.archive_sieve import Sieve
-from detector.domain import Judgement, Mention, Post, Service
+from detector.domain import Judgement, Mention, Post
 from detector.errors import ArtifactError
 from detector.match.matcher import NameMatcher
-from detector.pipeline import Pipeline
 from detector.protocols import Classifier, Detector
+
+_BATCHES = 100  # of the job's size make a block
 
 
 class Hand:
@@ -32,7 +34,8 @@ class Hand:
     def __init__(self, job: Job) -> None:
         self.job = job
         self._watched = frozenset(job.services)
-        self._services = [service for service in job.catalogue if service.slug in self._watched]
+        self._services = {service.slug: service for service in job.catalogue if service.slug in self._watched}
+        self._shelf = Shelf()
         self._classifier: Classifier | None = None
         self._net: Net | None = None
 
@@ -150,54 +153,29 @@ class Hand:
     # -- weighing --------------------------------------------------------------------------------------------------
 
     def weigh(self, bucket: Bucket, report: Report) -> Weighed:
-        """Run the pipeline's weighing over the bucket's rows of all segments, and tape what the detectors say."""
+        """Have the detectors take the bucket's rows of all segments, and tape what they say."""
         began = process_time()
-        mentioned: Counter[str] = Counter()
-        complaints = repeated = 0
-        dropped = _places(bucket.dropped)
-        heeded: set[int] = set()
+        weighing = Weighing(self._detector, self._watched, _places(bucket.dropped))
         path = self.job.folder / "tapes" / f"{bucket.number:04}.tape"
+        most = max(1, self.job.batch) * _BATCHES
         with Tape(path) as tape:
-            pipeline = self._pipeline(tape, heeded)
-            for batch in batches(self._rows(bucket), self.job.batch):
-                kept = [row for row in batch if row.place not in dropped] if dropped else batch
-                repeated += len(batch) - len(kept)
-                heeded.clear()
-                heeded.update(id(row.judgement) for row in kept if row.heeded)
-                judgements = [row.judgement for row in kept]
-                if judgements:
-                    pipeline.weigh(judgements, judgements[-1].mention.post.seen_at)
-                mentioned.update(judgement.mention.service for judgement in judgements)
-                # The likeliest of five is at least a fifth, which most are not.
-                complaints += sum(each.p.complaint >= 0.2 and each.p.label == "complaint" for each in judgements)
-                report(Beat(rows=len(batch)))
-            pipeline.weigh((), bucket.until)
+            for block in blocks(self._shelf, bucket.segments, bucket.number, self.job.judged_by, most):
+                for said in weighing.take(block):
+                    tape.write(said)
+                report(Beat(rows=len(block)))
+            for said in weighing.pass_time(bucket.until):
+                tape.write(said)
         return Weighed(
             bucket=bucket.number,
             tape=str(path),
-            mentioned=dict(mentioned),
-            complaints=complaints,
-            repeated=repeated,
+            mentioned=dict(weighing.mentioned),
+            complaints=weighing.complaints,
+            repeated=weighing.repeated,
             seconds=process_time() - began,
         )
 
-    def _rows(self, bucket: Bucket) -> Iterator[Row]:
-        named = self.job.judged_by
-        return merged([Batch(path, file, bucket.number, self._watched, named) for path, file in bucket.segments])
-
-    def _pipeline(self, tape: Tape, heeded: set[int]) -> Pipeline:
-        make = self._make_detector
-
-        def taped(service: Service) -> Detector:
-            return Taped(make(service, self.job.budget, self.job.prior), service.slug, tape, heeded)
-
-        # Its lifecycle sees these services alone; only what the detectors said is kept.
-        return Pipeline(
-            services=self._services, matcher=_NOBODY, classifier=Unasked(), make_detector=taped, record=None
-        )
-
-
-_NOBODY = NameMatcher(())
+    def _detector(self, slug: str) -> Detector:
+        return self._make_detector(self._services[slug], self.job.budget, self.job.prior)
 
 
 class Unasked:
@@ -210,9 +188,5 @@ class Unasked:
         raise NotImplementedError(f"{len(mentions)} mentions come judged")
 
 
-def _places(path: Path | None) -> frozenset[int]:
-    if path is None:
-        return frozenset()
-    import numpy as np
-
-    return frozenset(np.load(path).tolist())
+def _places(path: Path | None) -> I64:
+    return np.zeros(0, dtype=np.int64) if path is None else np.load(path)

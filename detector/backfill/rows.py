@@ -7,7 +7,7 @@ a hash of its text, and the file as a whole belongs to one classifier (its folde
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -15,14 +15,19 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+import numpy as np
+
 from detector.backfill.job import bucket_of
-from detector.domain import EPOCH, Judgement, Mention, Post, Probabilities
+from detector.domain import EPOCH, Judgement, Mention
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _MICROSECOND = timedelta(microseconds=1)
-_SLICE = 2048
+SPANS = b"spans"
+"""Under this name a file tells, for each bucket, how many rows there are and when the first and last were seen."""
+
 Order = tuple[datetime, str, str, str]
 
 
@@ -102,65 +107,35 @@ def write_rows(path: Path, rows: Sequence[Row], buckets: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with draft.open("wb") as sink, pa.ipc.new_file(sink, schema(), options=_options()) as writer:
+        for held in by_bucket:
+            held.sort(key=lambda row: row.order)
+        spans = msgspec.json.encode([_span(held) for held in by_bucket])
+        described = schema().with_metadata({SPANS: spans})
+        with draft.open("wb") as sink, pa.ipc.new_file(sink, described, options=_options()) as writer:
             for held in by_bucket:
-                held.sort(key=lambda row: row.order)
-                writer.write_batch(_batch(held))
+                writer.write_batch(_batch(held, described))
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
 
 
-class Batch:
-    """The rows of one bucket of a file about some services, in their order; read when they are iterated over.
-
-    Args:
-        file: place of the archive among the job's files, for the places of the rows.
-        classifier: whose judgements they are.
-    """
-
-    def __init__(self, path: Path, file: int, bucket: int, services: frozenset[str], classifier: str) -> None:
-        self._path, self._file, self._bucket = path, file, bucket
-        self._services, self._classifier = services, classifier
-        self._held: pa.RecordBatch | None = None
-
-    def span(self) -> tuple[int, int] | None:
-        """When its first and its last post was seen, in microseconds; None if it is empty."""
-        import pyarrow as pa
-
-        with pa.memory_map(str(self._path)) as source:
-            batch = pa.ipc.open_file(source).get_batch(self._bucket)
-            times = batch.column(schema().get_field_index("seen_at"))
-            found = (times[0].as_py(), times[-1].as_py()) if len(times) else None
-            self._held = batch if batch.num_rows <= _SLICE else None  # little: not opened twice
-        return found
-
-    def __iter__(self) -> Iterator[Row]:
-        import pyarrow as pa
-
-        if self._held is not None:
-            yield from _rows(self._held, self._file, self._services, self._classifier)
-            return
-        with pa.memory_map(str(self._path)) as source:
-            batch = pa.ipc.open_file(source).get_batch(self._bucket)
-            for start in range(0, batch.num_rows, _SLICE):
-                yield from _rows(batch.slice(start, _SLICE), self._file, self._services, self._classifier)
-
-
-def read_columns(path: Path, columns: Sequence[str], services: Sequence[str] | None = None) -> list[Any]:
+def read_columns(path: Path, columns: Sequence[str], services: Collection[str] | None = None) -> list[Any]:
     """Some columns of all buckets of a file as numpy arrays, of the rows about some services."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     with pa.memory_map(str(path)) as source:
-        options = pa.ipc.IpcReadOptions(
-            included_fields=[schema().get_field_index(name) for name in [*columns, "service"]]
-        )
+        wanted = [*columns, "service"] if services is not None else columns
+        options = pa.ipc.IpcReadOptions(included_fields=[schema().get_field_index(name) for name in wanted])
         table = pa.ipc.open_file(source, options=options).read_all()
-        if services is not None:
-            table = table.filter(pc.is_in(table["service"], value_set=pa.array(services)))
-        # One array each: a chunked one would import pandas to become numpy.
-        return [table[name].combine_chunks().to_numpy(zero_copy_only=False) for name in columns]
+        # Arrays of one piece, and none of pyarrow's made of a list: else pandas is imported where it is installed.
+        found = [table[name].combine_chunks().to_numpy(zero_copy_only=False) for name in columns]
+        if services is None:
+            return found
+        named = table["service"].combine_chunks().dictionary_encode()
+        kept = np.array([slug in services for slug in named.dictionary.to_pylist()], dtype=bool)[
+            named.indices.to_numpy()
+        ]
+        return [values[kept] for values in found]
 
 
 @cache
@@ -178,13 +153,21 @@ def schema() -> pa.Schema:
     )
 
 
+def _span(rows: Sequence[Row]) -> tuple[int, int, int]:
+    """How many rows, and when the first and the last post was seen."""
+    if not rows:
+        return (0, 0, 0)
+    first, last = (row.judgement.mention.post.seen_at for row in (rows[0], rows[-1]))
+    return (len(rows), micros(first), micros(last))
+
+
 def _options() -> pa.ipc.IpcWriteOptions:
     import pyarrow as pa
 
     return pa.ipc.IpcWriteOptions(compression="lz4")
 
 
-def _batch(rows: Sequence[Row]) -> pa.RecordBatch:
+def _batch(rows: Sequence[Row], described: pa.Schema) -> pa.RecordBatch:
     import pyarrow as pa
 
     columns: dict[str, list[Any]] = {name: [] for name in schema().names}
@@ -199,54 +182,4 @@ def _batch(rows: Sequence[Row]) -> pa.RecordBatch:
         )  # fmt: skip
         for column, value in zip(columns.values(), values, strict=True):
             column.append(value)
-    return pa.record_batch(columns, schema=schema())
-
-
-def _rows(batch: pa.RecordBatch, file: int, services: frozenset[str], classifier: str) -> Iterator[Row]:
-    columns = [column.to_pylist() for column in batch.columns]
-    for (
-        place, _, _, seen, created, account, source, ident, author, url, reply, hint, truth, text, service, matched,
-        component, official, heeded, *p,
-    ) in zip(*columns, strict=True):  # fmt: skip
-        if service not in services:
-            continue
-        post = Post(
-            source=source,
-            id=ident,
-            created_at=moment(created),
-            seen_at=moment(seen),
-            text=text,
-            author=author,
-            url=url,
-            reply_to=reply,
-            service_hint=hint,
-            official=official,
-            account_created_at=moment(account) if account is not None else None,
-            truth=truth,
-        )
-        mention = Mention(post=post, service=service, matched=matched, component=component)
-        yield Row(place_of(file, place), heeded, Judgement(mention=mention, p=Probabilities(*p), classifier=classifier))
-
-
-def merged(batches: Sequence[Batch]) -> Iterator[Row]:
-    """Sorted batches as one; of rows that are equal in order, the one that was read first.
-
-    Batches that do not overlap in time, as those of a sorted archive, are read one after another.
-    """
-    from heapq import merge
-
-    spans = [(span, number) for number, batch in enumerate(batches) if (span := batch.span()) is not None]
-    group: list[Batch] = []
-    until: int | None = None
-    for (first, last), number in sorted(spans):
-        if until is not None and first > until:
-            yield from group[0] if len(group) == 1 else merge(*group, key=_place_in_order)
-            group = []
-        group.append(batches[number])
-        until = last if until is None else max(until, last)
-    if group:
-        yield from group[0] if len(group) == 1 else merge(*group, key=_place_in_order)
-
-
-def _place_in_order(row: Row) -> tuple[Order, int]:
-    return row.order, row.place
+    return pa.record_batch(columns, schema=described)

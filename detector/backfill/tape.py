@@ -1,8 +1,8 @@
 """What detectors said, written down while a bucket is weighed and played back to one pipeline for all services.
 
 A detector depends on nothing but its own service's posts, so buckets can be weighed apart. What an alert becomes
-depends on other services too (a failing host, a bystander), so the lifecycle runs once, over all tapes in order. Both
-sides are detectors of the usual protocol: `Taped` listens to a real one, `Player` repeats it.
+depends on other services too (a failing host, a bystander), so the lifecycle runs once, over all tapes in order.
+`weighing` writes a tape; `Player`, a detector of the usual protocol, repeats it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import IO, Any, Self
 import msgspec
 
 from detector.domain import Coverage, Judgement
-from detector.protocols import Detector, Signal
+from detector.protocols import Signal
 
 _LENGTH = struct.Struct("<I")
 
@@ -89,46 +89,6 @@ def played(path: Path) -> Iterator[Said]:
 def together(paths: Iterable[Path]) -> Iterator[Said]:
     """All tapes as one, in order."""
     return merge(*(played(path) for path in paths), key=lambda said: said.order)
-
-
-class Taped:
-    """A detector that is listened to; see `detector.protocols.Detector`."""
-
-    def __init__(self, inner: Detector, service: str, tape: Tape, heeded: set[int]) -> None:
-        """Listen to `inner`; judgements whose `id` is in `heeded` are written down in any case."""
-        self._inner, self._service, self._tape, self._heeded = inner, service, tape, heeded
-
-    def observe(self, judgement: Judgement) -> Sequence[Signal]:
-        """Take one judged mention."""
-        signals = self._inner.observe(judgement)
-        if signals or id(judgement) in self._heeded:
-            at = judgement.mention.post.seen_at
-            self._tape.write(Said(at, self._service, tuple(signals), judgement))
-        return signals
-
-    def advance(self, now: datetime) -> Sequence[Signal]:
-        """Let time pass."""
-        signals = self._inner.advance(now)
-        for signal in signals:
-            self._tape.write(Said(signal.at, self._service, (signal,)))
-        return signals
-
-    def hear(self, coverage: Coverage) -> None:
-        """Passed on."""
-        self._inner.hear(coverage)
-
-    @property
-    def learning(self) -> bool:
-        """Of the detector that is listened to."""
-        return self._inner.learning
-
-    def dump(self) -> dict[str, Any]:
-        """Of the detector that is listened to."""
-        return self._inner.dump()
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Into the detector that is listened to."""
-        self._inner.load(state)
 
 
 class Player:
