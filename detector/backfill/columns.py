@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.backfill.rows import SPANS, moment, place_of, schema
+from detector.backfill.rows import SPANS, moment, numbers, opened, place_of, schema
 from detector.domain import Judgement, Mention, Post, Probabilities
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 I64 = NDArray[np.int64]
 _OPEN = 500  # files held open at most
-_AHEAD = 64  # rows decoded together when one of them is wanted
+_AHEAD = 16  # rows decoded together when one of them is wanted
 
 
 class Shelf:
@@ -42,13 +42,11 @@ class Shelf:
         return self._opened(path)[0].get_batch(bucket)
 
     def _opened(self, path: Path) -> tuple[Any, list[tuple[int, int, int]]]:
-        import pyarrow as pa
-
         found = self._open.get(path)
         if found is None:
             if len(self._open) >= _OPEN:
                 self._open.clear()
-            reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            reader = opened(path)
             spans = msgspec.json.decode(reader.schema.metadata[SPANS], type=list[tuple[int, int, int]])
             found = self._open[path] = (reader, spans)
         return found
@@ -87,7 +85,7 @@ class Block:
         self.p = np.stack([self._numbers(f"p{label}") for label in range(5)], axis=1)
         self.heeded, self.official = self._numbers("heeded"), self._numbers("official")
         named = self._batch.column(self._at("service")).dictionary_encode()
-        self.service, self.slugs = named.indices.to_numpy(), named.dictionary.to_pylist()
+        self.service, self.slugs = numbers(named.indices), named.dictionary.to_pylist()
         self.source: list[str] = self._batch.column(self._at("source")).to_pylist()
         self._made: dict[int, Judgement] = {}
 
@@ -130,7 +128,7 @@ class Block:
         return int(schema().get_field_index(name))
 
     def _numbers(self, name: str) -> Any:
-        return self._batch.column(self._at(name)).to_numpy(zero_copy_only=False)
+        return numbers(self._batch.column(self._at(name)))
 
     def _judgements(self, rows: I64) -> Iterator[Judgement]:
         import pyarrow as pa
@@ -208,7 +206,7 @@ def _cut(shelf: Shelf, runs: Sequence[_Run], bucket: int, classifier: str, most:
         yield Block(batches, places, classifier)
         return
     at = schema().get_field_index("seen_at")
-    times = [batch.column(at).to_numpy() for batch in batches]
+    times = [numbers(batch.column(at)) for batch in batches]
     del batches
     quantiles = np.arange(most, total, most)
     cuts = np.unique(np.partition(np.concatenate(times), quantiles)[quantiles])
@@ -225,5 +223,5 @@ def _cut(shelf: Shelf, runs: Sequence[_Run], bucket: int, classifier: str, most:
 
 
 def _places(batch: pa.RecordBatch, run: _Run) -> I64:
-    found: I64 = batch.column(schema().get_field_index("place")).to_numpy() + place_of(run.file, 0)
+    found: I64 = numbers(batch.column(schema().get_field_index("place"))) + place_of(run.file, 0)
     return found

@@ -20,7 +20,7 @@ from detector.backfill.tape import Said
 from detector.protocols import Detector, Signal, Skims, Talk
 
 I64 = NDArray[np.int64]
-_SURELY = 0.05  # of complaint: such rows will be asked for, most likely
+_SURELY = 0.025  # of complaint: such rows will be asked for, most likely
 
 
 class Weighing:
