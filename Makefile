@@ -124,5 +124,5 @@ LABELS = --labels $(SHARED)/labels/train.jsonl --labels data/labels/archive.json
 	--measured tests/fixtures/behaviour/hard_negatives.jsonl --measured tests/fixtures/behaviour/hard_positives.jsonl
 
 models: setup
-	$(BIN)/python -m detector train $(LABELS) --out models/static
+	$(BIN)/python -m detector train $(LABELS) --prior-of $(SHARED)/labels/train.jsonl --out models/static
 	$(BIN)/python -m detector train --kind minilm $(LABELS) --scratch build/held.npz --out models

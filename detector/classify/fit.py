@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from detector.classify.features import extract, spell
 from detector.classify.head import COUNTS, Head, Inputs, inputs
 from detector.classify.words import TextVectors
+from detector.domain import LABELS
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -92,6 +93,19 @@ def _matrix(seen: Inputs, used: I64, recipe: Recipe) -> object:
     hashed = csr_matrix((seen.values[kept], (seen.grams.rows[kept], columns[kept])), shape=shape)
     dense = np.hstack([seen.vectors * recipe.vector, seen.counts])
     return hstack([hashed, csr_matrix(dense)], format="csr")
+
+
+def at_prior(labels: I64, prior: Mapping[str, float]) -> F64:
+    """Weights of mean 1 under which the labels have the shares of `prior`.
+
+    >>> at_prior(np.array([0, 4, 4, 4]), {"complaint": 0.5, "report": 0, "past": 0, "solo": 0, "other": 0.5}).round(2)
+    array([2.  , 0.67, 0.67, 0.67])
+    """
+    share = np.bincount(labels, minlength=len(LABELS)).clip(min=1) / len(labels)
+    wanted = np.array([prior[label] for label in LABELS])
+    found = (wanted / share)[labels]
+    result: F64 = found / found.mean()
+    return result
 
 
 def calibration(scores: F64, labels: I64, weights: F64) -> tuple[F32, F32]:

@@ -27,7 +27,7 @@ from detector.classify.distil import TEACHER_SHA256, shipped_teacher
 from detector.classify.evaluate import Measures, evaluate, measure
 from detector.classify.export import export
 from detector.classify.finetune import Shown, Tuned, Tuning, finetune
-from detector.classify.fit import Recipe, calibration
+from detector.classify.fit import Recipe, at_prior, calibration
 from detector.classify.head import calibrated
 from detector.classify.labels import Labelled, LabelSet
 from detector.classify.splits import folds, later, unlike
@@ -110,7 +110,7 @@ def retrain(
     if len(labels) < 50 or len(np.unique(labels)) < 2:
         raise UsageError(f"cannot train: only {len(labels)} posts are left to calibrate on; label more")
     prior = read_artifact(static_folder).manifest["prior"]
-    weights = _at_prior(labels, prior)
+    weights = at_prior(labels, prior)
     scale, shift = calibration(held.second, labels, weights)
     second = calibrated(held.second, scale, shift)
     first = calibrated(held.first, *calibration(held.first, labels, weights))
@@ -178,15 +178,6 @@ def _write(folder: Path, manifest: dict[str, Any]) -> None:
 def _tuned(corpus: Corpus, rows: I64, tuning: Tuning) -> Tuned:
     masked, bare = ([forms[row] for row in rows] for forms in (corpus.masked, corpus.bare))
     return finetune(Shown.of(masked, bare, corpus.labels[rows], tuning), tuning, teacher=Path(shipped_teacher()))
-
-
-def _at_prior(labels: I64, prior: Mapping[str, float]) -> F64:
-    """Weights under which the held-out labels have the shares of the prior."""
-    share = np.bincount(labels, minlength=5).clip(min=1) / len(labels)
-    wanted = np.array([prior[label] for label in LABELS])
-    found = (wanted / share)[labels]
-    result: F64 = found / found.mean()
-    return result
 
 
 def _crossed(corpus: Corpus, held: Held, labels: I64, weights: F64, blend: Blend) -> dict[str, Measures]:

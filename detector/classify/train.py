@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from detector.classify.artifact import rounded, write_artifact
 from detector.classify.evaluate import Measures, measure
-from detector.classify.fit import Recipe, calibration, fit
+from detector.classify.fit import Recipe, at_prior, calibration, fit
 from detector.classify.head import Head, calibrated, inputs
 from detector.classify.keyword import names_of
 from detector.classify.labels import Labelled, LabelSet
@@ -93,8 +93,12 @@ class Validation:
     shift: NDArray[np.float32]
 
 
-def validate(corpus: Corpus, table: TextVectors, recipe: Recipe) -> Validation:
+def validate(
+    corpus: Corpus, table: TextVectors, recipe: Recipe, prior: Mapping[str, float] | None = None
+) -> Validation:
     """Held-out measures of real posts: folds by near-duplicate, later posts, unseen services, unseen sources.
+
+    Probabilities stand at `prior`, the shares of the labels; at those of the real posts if it is None.
 
     Each fold is calibrated on the other folds, so that no figure has seen its own posts.
     """
@@ -107,11 +111,11 @@ def validate(corpus: Corpus, table: TextVectors, recipe: Recipe) -> Validation:
     kinds = np.array([post.kind for post in corpus.posts])
     real = _real(corpus)
     tested = (place >= 0) & real
-    scale, shift = _calibration(scores[tested], corpus.labels[tested])
+    scale, shift = _calibration(scores[tested], corpus.labels[tested], prior)
     p = np.zeros_like(scores)
     for number in np.unique(place[tested]):
         own, rest = place == number, tested & (place != number)
-        p[own] = calibrated(scores[own], *_calibration(scores[rest], corpus.labels[rest]))
+        p[own] = calibrated(scores[own], *_calibration(scores[rest], corpus.labels[rest], prior))
 
     def of(rows: NDArray[np.bool_]) -> Measures:
         return measure(corpus.labels[rows & tested], p[rows & tested])
@@ -140,11 +144,13 @@ def _two_labels(corpus: Corpus, rows: I64) -> bool:
     return len(np.unique(corpus.labels[rows])) > 1
 
 
-def _calibration(scores: F64, labels: I64) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _calibration(
+    scores: F64, labels: I64, prior: Mapping[str, float] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """As `calibration`; without a held-out post the scores stay as they are."""
     if not len(labels):
         return np.ones(5, dtype=np.float32), np.zeros(5, dtype=np.float32)
-    return calibration(scores, labels, np.ones(len(labels)))
+    return calibration(scores, labels, np.ones(len(labels)) if prior is None else at_prior(labels, prior))
 
 
 def _without_service(corpus: Corpus, named: I64, recipe: Recipe) -> list[Fold]:
@@ -182,11 +188,12 @@ def train(
     command: str,
     words: dict[str, Any] | None = None,
     encoder: dict[str, Any] | None = None,
+    prior: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Validate, fit on everything, write the artifact to `out`; returns its manifest.
 
     `words` says where the word vectors come from, `encoder` which encoder gives the vectors instead; they go into the
-    manifest as they are.
+    manifest as they are. `prior`: the shares of the labels at which probabilities stand (None: those of real posts).
 
     Raises:
         UsageError: fewer than two labels, or nothing to tell apart.
@@ -194,7 +201,7 @@ def train(
     corpus = Corpus.of(labelled.posts, matcher)
     if len(np.unique(corpus.labels)) < 2:
         raise UsageError("cannot train: all labelled posts have one label; at least two are needed")
-    held = validate(corpus, table, recipe)
+    held = validate(corpus, table, recipe, prior)
     head = replace(corpus.fit(range(len(corpus.posts)), table, recipe), scale=held.scale, shift=held.shift)
     counted = labelled.counts()
     met = np.bincount(corpus.labels[_real(corpus)], minlength=len(LABELS))
@@ -210,7 +217,7 @@ def train(
             "sources": _shares([post.kind for post in corpus.posts]),
             "text_hash": _text_hash(corpus.posts),
         },
-        "prior": {label: float(count) / float(met.sum()) for label, count in zip(LABELS, met, strict=True)},
+        "prior": dict(prior or {label: float(n) / float(met.sum()) for label, n in zip(LABELS, met, strict=True)}),
         "metrics": {name: found.as_json() for name, found in held.measures.items()},
         "metrics_by_source": {name: found.as_json() for name, found in held.by_source.items()},
         "recipe": {name: getattr(recipe, name) for name in Recipe.__slots__},

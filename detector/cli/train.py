@@ -50,6 +50,12 @@ _FILE = click.Path(path_type=Path)
     type=_FILE,
     help="Labels kept for measuring: neither they nor near-duplicates of them are trained on.",
 )
+@click.option(
+    "--prior-of",
+    "prior_of",
+    type=_FILE,
+    help="Labels at whose shares the probabilities stand. [default: all posts trained on that were not made up]",
+)
 @click.option("--scratch", type=_FILE, help="File that keeps minilm's held-out scores, to go on after a stop.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--out", required=True, type=_FILE, help="Folder for weights, manifest and card.")
@@ -64,6 +70,7 @@ def command(
     sentences: int,
     kind: str,
     measured: tuple[Path, ...],
+    prior_of: Path | None,
     scratch: Path | None,
     seed: int,
     out: Path,
@@ -87,6 +94,8 @@ def command(
     from detector.cli.classify import shipped_matcher
     from detector.resources import model_path
 
+    if prior_of is not None and kind == "minilm":
+        raise click.UsageError("--prior-of is for the static model; minilm and the cascade stand where that one does")
     if encoder is not None and (kind == "minilm" or archives or words):
         raise click.UsageError("--encoder stands for the word vectors: leave out --kind minilm, --words and --distil")
     labelled = (
@@ -95,12 +104,13 @@ def command(
     for warning in labelled.warnings + labelled.rare():
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{len(labelled.posts)} posts: {labelled.counts()}", err=True)
+    prior = _shares(read_labels([prior_of], texts=texts)) if prior_of else None
     said = shlex.join(["detector", *sys.argv[1:]])
     sets = {path.stem: read_labels([path], texts=texts) for path in measured}
     if kind != "minilm":
         labelled.posts = unlike(labelled.posts, [post for found in sets.values() for post in found.posts])
     if encoder is not None:
-        _over_encoder(labelled, encoder, out, seed=seed, said=said)
+        _over_encoder(labelled, encoder, out, seed=seed, said=said, prior=prior)
         return
     if kind == "minilm":
         from detector.classify.finetune import Tuning
@@ -130,14 +140,28 @@ def command(
         folder = words or model_path("static")
         table, origin = read_words(folder), read_manifest(folder).get("words", {})
     manifest = train(
-        labelled, table, out, recipe=Recipe(seed=seed), matcher=shipped_matcher(), command=said, words=origin
+        labelled,
+        table,
+        out,
+        recipe=Recipe(seed=seed),
+        matcher=shipped_matcher(),
+        command=said,
+        words=origin,
+        prior=prior,
     )
     (out / "README.md").write_text(card(manifest), encoding="utf-8")
     click.echo(f"wrote {out}", err=True)
     click.echo(card(manifest))
 
 
-def _over_encoder(labelled: LabelSet, name: str, out: Path, *, seed: int, said: str) -> None:
+def _shares(labelled: LabelSet) -> dict[str, float]:
+    """The share of each label; one that is not there gets that of half a post."""
+    return {label: max(count, 0.5) / len(labelled.posts) for label, count in labelled.counts().items()}
+
+
+def _over_encoder(
+    labelled: LabelSet, name: str, out: Path, *, seed: int, said: str, prior: dict[str, float] | None
+) -> None:
     """A head over any encoder, with its card."""
     from detector.classify.card import card
     from detector.classify.encoder import REMEMBERED, EncoderVectors
@@ -149,7 +173,14 @@ def _over_encoder(labelled: LabelSet, name: str, out: Path, *, seed: int, said: 
     about = {"name": name, "numbers": vectors.dim, "device": str(vectors.encoder.device)}
     click.echo(f"encoder {name}: {about['numbers']} numbers a text, on {about['device']}", err=True)
     manifest = train(
-        labelled, vectors, out, recipe=Recipe(seed=seed), matcher=shipped_matcher(), command=said, encoder=about
+        labelled,
+        vectors,
+        out,
+        recipe=Recipe(seed=seed),
+        matcher=shipped_matcher(),
+        command=said,
+        encoder=about,
+        prior=prior,
     )
     (out / "README.md").write_text(card(manifest), encoding="utf-8")
     click.echo(f"wrote {out}", err=True)

@@ -53,6 +53,24 @@ def test_the_same_labels_give_the_same_bytes(trained: Path, matcher: NameMatcher
     assert (tmp_path / MANIFEST).read_bytes() == (trained / MANIFEST).read_bytes()
 
 
+def test_probabilities_stand_where_they_are_told_to(trained: Path, tmp_path: Path) -> None:
+    """`--prior-of` names labels: with twice their share of complaints every complaint is likelier, and it is said."""
+    rows = own_labels().read_text(encoding="utf-8").splitlines(keepends=True)
+    said = tmp_path / "said.jsonl"
+    said.write_text("".join(row for row in rows if json.loads(row)["label"] in {"complaint", "solo"}), encoding="utf-8")
+    args = ["train", "--labels", str(own_labels()), "--words", str(trained), "--prior-of", str(said)]
+
+    assert CliRunner().invoke(cli, [*args, "--out", str(tmp_path / "out")]).exit_code == 0
+    refused = CliRunner().invoke(cli, [*args, "--kind", "minilm", "--out", str(tmp_path / "more")])
+
+    posts = [mention(text) for text in ("is Slack down?", "Slack will not load", "Slack and the art of memes")]
+    there = zip(build(tmp_path / "out").judge(posts), build(trained).judge(posts), strict=True)
+    assert build(tmp_path / "out").prior > build(trained).prior
+    assert all(new.p.now > old.p.now for new, old in there)
+    assert refused.exit_code == 2
+    assert "static" in refused.output
+
+
 def test_one_label_alone_cannot_be_trained(tmp_path: Path) -> None:
     """There is nothing to tell apart."""
     posts = [Labelled(source="a", id=str(i), text=f"post number {i}", label="other") for i in range(9)]
