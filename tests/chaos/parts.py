@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from detector.alerting.policy import Receiver
+from detector.app.clock import system_now
 from detector.app.engine import Engine
 from detector.classify.keyword import build as keyword
 from detector.domain import Coverage, CoverageState, Estimate, Judgement, Level, Post, Service, format_time, parse_time
@@ -19,6 +21,7 @@ from detector.store import Store
 TIERS = ("test", "chaos", "long")
 NEEDED = 3
 CALM = timedelta(minutes=10)
+PROGRESS = Path(__file__).parents[2] / "build" / "chaos-long.txt"
 
 
 def tier() -> str:
@@ -31,6 +34,14 @@ def tier() -> str:
 def size(test: int, chaos: int, long: int) -> int:
     """How often something is done in the tier chosen."""
     return (test, chaos, long)[TIERS.index(tier())]
+
+
+def progress(line: str) -> None:
+    """In the long tier, where a row takes hours: a line into `build/chaos-long.txt`, to look at meanwhile."""
+    if tier() == "long":
+        PROGRESS.parent.mkdir(exist_ok=True)
+        with PROGRESS.open("a", encoding="utf-8") as out:
+            out.write(f"{format_time(system_now())} {line}\n")
 
 
 def services(count: int) -> list[Service]:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.conftest import Nursery
+from tests.chaos.lives import log, until
 from tests.chaos.oracle import Oracle
 from tests.chaos.parts import size, tier
-from tests.chaos.test_kills import Table, log, until
+from tests.chaos.test_kills import Table
 from tests.loopback import Reply
 
 # What the channel says before it says "ok" again, last first.

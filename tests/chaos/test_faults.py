@@ -23,9 +23,10 @@ from detector.errors import DetectorError, StoreError
 from detector.protocols import Harvest
 from detector.store import Store
 from tests.chaos.conftest import ROOT, Nursery
+from tests.chaos.lives import log, stored, until, whole
 from tests.chaos.oracle import Oracle
 from tests.chaos.parts import complaint, engine_on, services, size
-from tests.chaos.test_kills import Table, log, stored, until, whole
+from tests.chaos.test_kills import Table
 
 START = datetime(2026, 10, 5, 12, 0, tzinfo=UTC)
 

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 from tests.chaos.conftest import Nursery
+from tests.chaos.lives import log
 from tests.chaos.parts import size
-from tests.chaos.test_kills import Table, log
+from tests.chaos.test_kills import Table
 from tests.chaos.zones import EDGES
 
 

@@ -6,6 +6,7 @@ Speaks JSON lines: `{"do": "fork", "job": ..., ...}` answers `{"pid": n}`, `{"do
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -17,8 +18,12 @@ from typing import Any
 
 def main() -> None:
     """Serve until stdin ends."""
+    import httpx2  # noqa: F401 - what a daemon imports with its first request
+
     from tests.chaos import jobs
 
+    # Else the children's collector would touch, and so copy, every page of the parent's.
+    gc.freeze()
     for line in sys.stdin:
         order = json.loads(line)
         if order["do"] == "fork":

@@ -23,7 +23,7 @@ from detector.app.clock import system_now
 from detector.cli import cli
 from detector.notify.preview import sample
 from detector.store import Store, open_reader
-from tests.chaos.test_kills import until
+from tests.chaos.lives import until
 from tests.loopback import Reply, Request, unused_port
 from tests.notify.channels import Server
 from tests.web.asking import ask
