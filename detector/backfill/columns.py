@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 I64 = NDArray[np.int64]
 _OPEN = 500  # files held open at most
-_AHEAD = 16  # rows decoded together when one of them is wanted
 
 
 class Shelf:
@@ -66,11 +65,14 @@ class _Run:
 class Block:
     """Rows in order; single ones become judgements when they are asked for.
 
+    No function of `pyarrow.compute` is used: importing it takes as long as weighing thousands of rows.
+
     Attributes:
         place: (n,) of the posts, see `rows.place_of`.
         seen, created: (n,) microseconds since `EPOCH`.
         p: (n, 5) probabilities.
         heeded, official: (n,) flags.
+        source: (n,) of the posts.
         service: (n,) places in `slugs`.
     """
 
@@ -78,16 +80,20 @@ class Block:
         import pyarrow as pa
 
         table = pa.Table.from_batches(batches).combine_chunks()
-        self._batch = table.to_batches()[0] if table.num_rows else batches[0]
+        batch = table.to_batches()[0] if table.num_rows else batches[0]
+        self._columns = dict(zip(schema().names, batch.columns, strict=True))
         self._classifier = classifier
         self.place = np.concatenate(places)
-        self.seen, self.created = self._numbers("seen_at"), self._numbers("created_at")
-        self.p = np.stack([self._numbers(f"p{label}") for label in range(5)], axis=1)
-        self.heeded, self.official = self._numbers("heeded"), self._numbers("official")
-        named = self._batch.column(self._at("service")).dictionary_encode()
-        self.service, self.slugs = numbers(named.indices), named.dictionary.to_pylist()
-        self.source: list[str] = self._batch.column(self._at("source")).to_pylist()
-        self._made: dict[int, Judgement] = {}
+        self.seen, self.created = numbers(self._columns["seen_at"]), numbers(self._columns["created_at"])
+        self.p = np.stack([numbers(self._columns[f"p{label}"]) for label in range(5)], axis=1)
+        self.heeded, self.official = numbers(self._columns["heeded"]), numbers(self._columns["official"])
+        self.source: list[str] = self._columns["source"].to_pylist()
+        named = self._columns["service"].to_pylist()
+        self.slugs: list[str] = sorted(set(named))
+        code = {slug: at for at, slug in enumerate(self.slugs)}
+        self.service = np.fromiter(map(code.__getitem__, named), dtype=np.int64, count=len(named))
+        # What no row of the block has needs no look.
+        self._given = {name: each for name, each in self._columns.items() if each.null_count < len(each)}
 
     def __len__(self) -> int:
         return len(self.place)
@@ -100,63 +106,41 @@ class Block:
         tied = np.concatenate((seen[1:] == seen[:-1], [False]))
         if not tied.any():
             return rows
-        idents = self._batch.column(self._at("id"))
         ends = np.flatnonzero(~tied)
         starts = np.concatenate(([0], ends[:-1] + 1))
         for start, end in zip(starts[ends > starts].tolist(), ends[ends > starts].tolist(), strict=True):
-            held = rows[start : end + 1].tolist()
-            held.sort(key=lambda row: (self.source[row], idents[row].as_py(), self._slug(row), int(self.place[row])))
-            rows[start : end + 1] = held
+            rows[start : end + 1] = sorted(rows[start : end + 1].tolist(), key=self._tie)
         return rows
 
-    def prepare(self, rows: I64) -> None:
-        """Have judgements ready of rows that will surely be asked for: together is ten times cheaper than singly."""
-        self._made.update(zip(rows.tolist(), self._judgements(rows), strict=True))
+    def judgement(self, row: int) -> Judgement:
+        """One row as a judgement."""
+        slug = self.slugs[self.service[row]]
+        account = self._value("account", row)
+        post = Post(
+            source=self.source[row],
+            id=self._value("id", row),
+            created_at=moment(int(self.created[row])),
+            seen_at=moment(int(self.seen[row])),
+            text=self._value("text", row),
+            author=self._value("author", row),
+            url=self._value("url", row),
+            reply_to=self._value("reply_to", row),
+            service_hint=self._value("hint", row),
+            official=bool(self.official[row]),
+            account_created_at=moment(account) if account is not None else None,
+            truth=self._value("truth", row),
+        )
+        mention = Mention(
+            post=post, service=slug, matched=self._value("matched", row), component=self._value("component", row)
+        )
+        return Judgement(mention=mention, p=Probabilities(*self.p[row].tolist()), classifier=self._classifier)
 
-    def judgement(self, row: int, following: I64) -> Judgement:
-        """One row as a judgement; `following` are the rows that may be asked for next."""
-        found = self._made.pop(row, None)
-        if found is None:
-            self.prepare(np.concatenate(([row], following[:_AHEAD])))
-            found = self._made.pop(row)
-        return found
+    def _value(self, name: str, row: int) -> Any:
+        column = self._given.get(name)
+        return column[row].as_py() if column is not None else None
 
-    def _slug(self, row: int) -> str:
-        return str(self.slugs[self.service[row]])
-
-    def _at(self, name: str) -> int:
-        return int(schema().get_field_index(name))
-
-    def _numbers(self, name: str) -> Any:
-        return numbers(self._batch.column(self._at(name)))
-
-    def _judgements(self, rows: I64) -> Iterator[Judgement]:
-        import pyarrow as pa
-
-        # A list or an array of numpy's would import pandas where it is installed.
-        rows = np.ascontiguousarray(rows, dtype=np.int64)
-        places = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)])
-        taken = self._batch.take(places)
-        for (
-            _, _, _, seen, created, account, source, ident, author, url, reply, hint, truth, text, service, matched,
-            component, official, _, *p,
-        ) in zip(*(column.to_pylist() for column in taken.columns), strict=True):  # fmt: skip
-            post = Post(
-                source=source,
-                id=ident,
-                created_at=moment(created),
-                seen_at=moment(seen),
-                text=text,
-                author=author,
-                url=url,
-                reply_to=reply,
-                service_hint=hint,
-                official=official,
-                account_created_at=moment(account) if account is not None else None,
-                truth=truth,
-            )
-            mention = Mention(post=post, service=service, matched=matched, component=component)
-            yield Judgement(mention=mention, p=Probabilities(*p), classifier=self._classifier)
+    def _tie(self, row: int) -> tuple[str, str, str, int]:
+        return (self.source[row], self._value("id", row), self.slugs[self.service[row]], int(self.place[row]))
 
 
 def blocks(

@@ -152,9 +152,8 @@ def read_columns(path: Path, columns: Sequence[str], services: Collection[str] |
     found = [numbers(table[name].combine_chunks()) for name in columns]
     if services is None:
         return found
-    named = table["service"].combine_chunks().dictionary_encode()
-    watched = np.array([slug in services for slug in named.dictionary.to_pylist()], dtype=bool)
-    return found if watched.all() else [values[watched[numbers(named.indices)]] for values in found]
+    watched = np.array([slug in services for slug in table["service"].to_pylist()], dtype=bool)
+    return found if watched.all() else [values[watched] for values in found]
 
 
 @cache

@@ -20,7 +20,6 @@ from detector.backfill.tape import Said
 from detector.protocols import Detector, Signal, Skims, Talk
 
 I64 = NDArray[np.int64]
-_SURELY = 0.025  # of complaint: such rows will be asked for, most likely
 
 
 class Weighing:
@@ -50,7 +49,6 @@ class Weighing:
         rows = block.order(kept)
         if not len(rows):
             return []
-        block.prepare(rows[block.heeded[rows] | (first[rows] >= _SURELY)])
         own = block.service[rows]
         by_service = np.argsort(own, kind="stable")
         ends = np.cumsum(np.bincount(own, minlength=len(block.slugs))).tolist()
@@ -92,7 +90,7 @@ class _Follower:
         said: list[Said] = []
         places = detector.skim(_talk(block, rows)) if isinstance(detector, Skims) else range(len(rows))
         for place in places:
-            judgement = block.judgement(int(rows[place]), rows[place + 1 :])
+            judgement = block.judgement(int(rows[place]))
             seen = judgement.mention.post.seen_at
             said += self.pass_time(seen)
             signals = detector.observe(judgement)
@@ -101,7 +99,7 @@ class _Follower:
                 heeded.discard(place)
                 said.append(Said(seen, self._slug, tuple(signals), judgement))
         for place in sorted(heeded):
-            judgement = block.judgement(int(rows[place]), rows[:0])
+            judgement = block.judgement(int(rows[place]))
             said.append(Said(judgement.mention.post.seen_at, self._slug, (), judgement))
         return said
 
