@@ -5,15 +5,16 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
-from detector.domain import Coverage, CoverageState, Post
+from detector.domain import MINUTE, Coverage, CoverageState, Post
 from detector.errors import StoreError
 from detector.store import Store
+from detector.store.ingest import forgotten_id
 from tests.store.builders import NOON, make_judgement, make_post, minute
 
 
@@ -192,3 +193,58 @@ def test_a_look_from_another_thread_never_sees_half_a_step(store: Store) -> None
     threads[0].join(5)
 
     assert seen == [2]
+
+
+def test_a_forgotten_post_stays_forgotten_and_is_counted_as_known(store: Store) -> None:
+    """Its source sends it again beside one that nobody forgot, in this run and after a restart."""
+    store.add_posts("hackernews", [make_post(1), make_post(2)], "a", now=NOON)
+    store.forget_post("hackernews", "1", now=minute(1))
+
+    assert store.add_posts("hackernews", [make_post(1), make_post(3)], "b", now=minute(2)) == [make_post(3)]
+    path = store.path
+    store.close()
+    with Store.open(path, now=minute(3)) as again:
+        assert again.add_posts("hackernews", [make_post(1), make_post(4)], "c", now=minute(3)) == [make_post(4)]
+        (counts,) = again.read.sources()
+        assert (counts.accepted, counts.duplicate) == (4, 2)
+
+
+def test_the_name_of_a_forgotten_post_never_changes() -> None:
+    """Databases keep it: another one would let the post in again."""
+    assert forgotten_id("hackernews", "1") == "forgotten-70ab489cf86743a1e9d69a7e1a535966"
+
+
+def test_masked_mentions_add_up_and_the_budget_is_the_last_word(store: Store) -> None:
+    """Each source by itself; nothing is written where there is nothing to say."""
+    store.tally("hackernews", masked=2)
+    store.tally("hackernews", masked=3, budget="40 left")
+    store.tally("hackernews", budget="39 left")
+    store.tally("lobsters", masked=1)
+    store.tally("bluesky")
+
+    kept = dict(store._conn.execute("SELECT key, value FROM meta WHERE key LIKE 'masked:%' OR key LIKE 'budget:%'"))
+    assert kept == {"masked:hackernews": "5", "budget:hackernews": "39 left", "masked:lobsters": "1"}
+
+
+def test_a_span_lengthens_only_the_last_one_and_only_where_it_touches(store: Store) -> None:
+    """From its beginning to its end; one that begins before it, or comes after another state, stands for itself."""
+
+    def span(begin: float, end: float, note: str = "", bound: int | None = None) -> Coverage:
+        return Coverage(
+            source="hackernews", from_at=minute(begin), to_at=minute(end), state=CoverageState.OK, note=note,
+            lower_bound=bound,
+        )  # fmt: skip
+
+    def kept() -> list[tuple[float, float, str]]:
+        rows = store._conn.execute("SELECT from_at, to_at, note FROM coverage ORDER BY sequence")
+        return [((when(a) - NOON) / MINUTE, (when(b) - NOON) / MINUTE, note) for a, b, note in rows]
+
+    when = datetime.fromisoformat
+    store.add_coverage([span(0, 2), span(0, 3), span(3, 3), span(1, 2)])
+    assert kept() == [(0, 3, "")]
+    store.add_coverage([span(-1, 4)])
+    assert kept() == [(0, 3, ""), (-1, 4, "")]
+    store.add_coverage([span(4, 5, note="other"), span(5, 6), span(6, 7)])
+    assert kept() == [(0, 3, ""), (-1, 4, ""), (4, 5, "other"), (5, 7, "")]
+    store.add_coverage([span(7, 8, bound=4), span(8, 9, bound=4), span(9, 10)])
+    assert kept()[4:] == [(7, 8, ""), (8, 9, ""), (9, 10, "")]
