@@ -22,7 +22,7 @@ from detector.notify.words import (
     source_words,
 )
 
-MOST_QUOTES = 3
+MOST_QUOTES = 2
 LONGEST_QUOTE = 140
 LONGEST_FACT = 160
 
@@ -71,7 +71,7 @@ class Message:
         title: one short line that suffices on a locked phone.
         lead: the argument in one or two sentences.
         facts: label and value, most important first.
-        quotes: at most three voices.
+        quotes: at most two voices.
         link: our page on the alert.
         command: what to type for the whole reasoning.
     """
@@ -327,7 +327,7 @@ def duration_words_of(minutes: float) -> str:
 
 
 def quotes(alert: Alert) -> list[Quote]:
-    """The voices to be shown, at most three, none twice."""
+    """The voices to be shown, at most two, none twice: what people wrote is shown no more than it must be."""
     found: list[Quote] = []
     for quoted in alert.evidence:
         text = quotation(quoted.text, limit=LONGEST_QUOTE)

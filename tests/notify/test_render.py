@@ -104,13 +104,13 @@ def test_a_time_of_another_day_carries_its_date() -> None:
     assert "about 2 Mar 12:02" in plain_text(late)
 
 
-def test_no_more_than_three_voices_are_quoted_and_none_twice() -> None:
+def test_no_more_than_two_voices_are_quoted_and_none_twice() -> None:
     """The same words by two people are one quote."""
     evidence = tuple(make_evidence(str(number), f"claude is down {number // 2}") for number in range(10))
 
     told = message(make_notification(alert=make_alert(evidence=evidence)))
 
-    assert [quote.text for quote in told.quotes] == ["claude is down 0", "claude is down 1", "claude is down 2"]
+    assert [quote.text for quote in told.quotes] == ["claude is down 0", "claude is down 1"]
 
 
 def test_a_forgotten_quote_is_left_out() -> None:
