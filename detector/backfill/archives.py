@@ -73,8 +73,11 @@ def plan(job: Job, paths: Sequence[Path], *, workers: int, cache: Path | None, r
     whole = sum(path.stat().st_size for path in files)
     for number, path in enumerate(files):
         folder = kept.folder_for(cache, job, path) if cache is not None else job.spare(number)
-        begun += kept.unfinished(folder, job)
-        trouble = kept.begin(folder, job, path, resume=resume)
+        broken = kept.damaged(folder)
+        if broken:
+            notes.append(f"{folder}: {broken} files of judged rows are damaged; what they held is read and judged anew")
+        begun += kept.unfinished(folder, job) and not broken
+        trouble = kept.begin(folder, job, path, resume=resume or broken > 0)
         if trouble is not None:
             notes.append(trouble)
             folder = job.spare(number)

@@ -19,12 +19,13 @@ from typing import Any
 
 import msgspec
 
-from detector.backfill.desk import finished
+from detector.backfill.desk import finished, read_segment, sound
 from detector.backfill.job import Job, Part
 
 FORMAT = 2
 _ENDS = 1 << 20
 _MANIFEST = "manifest.json"
+_SEGMENTS = "???of???-?????.json"
 _FEW = 64 << 20  # bytes of earlier rows that are looked into at most, a worker
 
 
@@ -126,6 +127,17 @@ def unfinished(folder: Path, job: Job) -> bool:
     return bool(_stripes(folder)) and not complete(folder, job)
 
 
+def damaged(folder: Path) -> int:
+    """How many segments of an earlier run cannot be used: what they say of themselves is not what lies there."""
+    count = 0
+    for path in folder.glob(_SEGMENTS):
+        try:
+            count += not sound(read_segment(path))
+        except (OSError, ValueError):
+            count += 1
+    return count
+
+
 def siblings(cache: Path, job: Job, limit: int = _FEW) -> tuple[Path, ...]:
     """Files of earlier rows by the same classifier, the newest first, as many as are worth looking into."""
     found: list[tuple[float, Path, int]] = []
@@ -163,7 +175,7 @@ def _entries(home: Path) -> list[tuple[Path, dict[str, Any], set[str]]]:
 
 def _stripes(folder: Path) -> set[int]:
     """The numbers of stripes of which there are segments in a folder."""
-    return {int(path.name[5:8]) for path in folder.glob("???of???-?????.json")}
+    return {int(path.name[5:8]) for path in folder.glob(_SEGMENTS)}
 
 
 def complete(folder: Path, job: Job) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from time import process_time
+from zlib import crc32
 
 import msgspec
 
@@ -21,6 +23,7 @@ HEEDED = 0.25
 """A judgement at least so likely *now* is taped: alerts show such posts (`alerting.evidence` from one half on)."""
 
 _TOGETHER = 4000  # posts matched and judged at a time
+_BLOCK = 1 << 20
 _ROWS = 50_000  # rows of a segment at most, so that sorting them takes little memory
 
 Found = tuple[list[tuple[int, Judgement]], int]
@@ -82,9 +85,11 @@ class Desk:
             seconds=dict(self._seconds),
             known=self._known,
             warning=warning,
+            seal=seal(path),
         )
         self._reader.tally = Tally()
-        _place(path.with_suffix(".json"), msgspec.json.encode(segment))
+        told = msgspec.json.encode(segment)
+        _place(path.with_suffix(".json"), b"%s\n%08x\n" % (told, crc32(told)))
         self.segments.append(segment)
         self._rows, self._size, self._known, self._number = [], 0, 0, self._number + 1
         self._seconds.clear()
@@ -120,16 +125,59 @@ def finished(part: Part, job: Job) -> list[Segment]:
         name = f"{prefix(part)}-{len(found):05}.json"
         for folder in (part.rows, job.spare(part.file)):
             try:
-                segment = msgspec.json.decode((folder / name).read_bytes(), type=Segment)
-            except (OSError, msgspec.MsgspecError):
+                segment = read_segment(folder / name)
+            except (OSError, ValueError):
                 continue
-            if segment.number == len(found) and Path(segment.path).is_file():
+            if segment.number == len(found) and sound(segment):
                 found.append(segment)
                 break
         else:
             return found
         if found[-1].last:
             return found
+
+
+def read_segment(path: Path) -> Segment:
+    """What was written about a segment: JSON, and below it its checksum.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged.
+    """
+    told, _, mark = path.read_bytes().partition(b"\n")
+    if mark.strip() != b"%08x" % crc32(told):
+        raise ValueError(f"{path}: damaged")
+    try:
+        return msgspec.json.decode(told, type=Segment)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"{path}: of another version") from error
+
+
+def sound(segment: Segment) -> bool:
+    """Whether the rows of a segment are there as they were written."""
+    try:
+        return seal(Path(segment.path)) == segment.seal
+    except OSError:
+        return False
+
+
+def seal(path: Path) -> str:
+    """Length and checksum of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    stat = path.stat()
+    return _seal(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=10_000)
+def _seal(path: Path, size: int, _changed: int) -> str:
+    mark = 0
+    with path.open("rb") as source:
+        while block := source.read(_BLOCK):
+            mark = crc32(block, mark)
+    return f"{size}-{mark:08x}"
 
 
 def _place(path: Path, data: bytes) -> None:

@@ -77,6 +77,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
         seconds: time by stage.
         known: mentions whose judgement was found in a cache.
         warning: what went wrong without stopping it (a cache without room).
+        seal: of the Arrow file's bytes, see `desk.seal`; a file that does not bear it is damaged.
     """
 
     path: str
@@ -89,6 +90,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     seconds: dict[str, float]
     known: int = 0
     warning: str = ""
+    seal: str = ""
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ _MICROSECOND = timedelta(microseconds=1)
 SPANS = b"spans"
 """Under this name a file tells, for each bucket, how many rows there are and when the first and last were seen."""
 
+_MANY = 10_000
 _KINDS = {"int64": np.int64, "int32": np.int32, "double": np.float64}
 Order = tuple[datetime, str, str, str]
 
@@ -112,7 +113,7 @@ def write_rows(path: Path, rows: Sequence[Row], buckets: int) -> None:
             held.sort(key=lambda row: row.order)
         spans = msgspec.json.encode([_span(held) for held in by_bucket])
         described = schema().with_metadata({SPANS: spans})
-        with draft.open("wb") as sink, pa.ipc.new_file(sink, described, options=_options()) as writer:
+        with draft.open("wb") as sink, pa.ipc.new_file(sink, described, options=_options(len(rows))) as writer:
             for held in by_bucket:
                 writer.write_batch(_batch(held, described))
         draft.replace(path)
@@ -179,10 +180,11 @@ def _span(rows: Sequence[Row]) -> tuple[int, int, int]:
     return (len(rows), micros(first), micros(last))
 
 
-def _options() -> pa.ipc.IpcWriteOptions:
+def _options(rows: int) -> pa.ipc.IpcWriteOptions:
+    """Packed if there are many: of small batches every column costs more to unpack than it saves."""
     import pyarrow as pa
 
-    return pa.ipc.IpcWriteOptions(compression="lz4")
+    return pa.ipc.IpcWriteOptions(compression="lz4" if rows >= _MANY else None)
 
 
 def _batch(rows: Sequence[Row], described: pa.Schema) -> pa.RecordBatch:

@@ -129,6 +129,26 @@ def test_an_archive_that_changed_is_read_again(tmp_path: Path, archive: Path) ->
     assert heard.kept == 0
 
 
+@pytest.mark.parametrize("where", [".arrow", ".json"])
+def test_damaged_rows_are_judged_anew_and_told(tmp_path: Path, archive: Path, where: str) -> None:
+    """A byte flipped in a file of the cache costs what that file held, and changes nothing."""
+    cache, job = tmp_path / "cache", made.job(tmp_path, segment_bytes=1)
+    first, _, _ = run(job, [archive], cache)
+    files = sorted(cache.glob(f"**/*of*{where}"))
+    data = bytearray(files[0].read_bytes())
+    data[len(data) // 2] ^= 255
+    files[0].write_bytes(data)
+
+    second, _, planned = run(job, [archive], cache)
+    third, _, mended = run(job, [archive], cache)
+
+    assert not planned.judged
+    assert "1 files of judged rows are damaged" in " ".join(planned.notes)
+    assert made.written(second) == made.written(third) == made.written(first)
+    assert mended.judged
+    assert not mended.notes
+
+
 def test_a_cache_without_room_is_a_warning(tmp_path: Path, archive: Path) -> None:
     """The run goes on without the cache and writes the same; the warning says why."""
     blocked = tmp_path / "blocked"
