@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
-from ahocorasick_rs import AhoCorasick, MatchKind
+from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
 from detector.classify.normalise import AGED, DAY, SERVICE, YEAR, normalise
+from detector.classify.starts import starts
 from detector.domain import Judgement, Mention, Post, Probabilities
 
 _DOES_NOT = r"(?:is ?n'?t|are ?n'?t|wo ?n'?t|does ?n'?t|do ?n'?t|can ?n?o?'?t|could ?n'?t|not|never|stopped|unable to|refus\w{1,5} to)"
@@ -48,30 +50,12 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("power", r"\b(?:power|electricity|water|gas|storm|hurricane|blackout|black-?out|transformer|utility|utilities)\b"),
     ("wish", r"\b(?:how (?:do|can|to)|please add|feature request|would be nice|i wish|love|great app|awesome|best app|thanks|thank you|show hn|tutorial|guide)\b"),
 )  # fmt: skip
-_LITERALS: dict[str, str] = {
-    "down_now": "down",
-    "down_asked": "down out offline dead broken borked",
-    "named_down": "down offline unavailable unreachable",
-    "fails": "work load open connect respond log sign start play sync send refresh stream function get reach access",
-    "symptom": "50 52 429 gateway unavailable server connection timing time elevated internet service overloaded",
-    "outage": "outage downtime disrupt degraded",
-    "outage_asked": "?",
-    "others_too": "any just only same too everyone",
-    "right_now": "right moment currently again today tonight morning since for still all",
-    "was_down": "down offline out unavailable unreachable",
-    "past": "mortem cause aftermath retrospective report yesterday last lesson surviv expla apolog anatomy learned history",
-    "dated": f"{DAY} {AGED} {YEAR}",
-    "over": "back resolved restored fixed recovered again up longer",
-    "planned": "scheduled planned maintenance shut sunset end discontinu",
-    "newsy": "suffer hit affect millions thousands down knock widespread massive major report investigating according says worldwide global",
-    "account": "my ban suspended locked refund billing charged password cancel limit verification",
-    "device": "my iphone ipad android ios update chromecast firmware reinstall",
-    "idiom": "down crash let",
-    "denied": "outage problem issue trouble downtime error down fine ok here perfectly for offline broken out",
-    "power": "power electricity water gas storm hurricane black transformer utilit",
-    "wish": "how please feature nice wish love great awesome best thank show tutorial guide",
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "down_now": (" down",),
+    "down_asked": (" down", " out", " offline", " dead", " broken", " borked"),
+    "named_down": (" down", " offline", " unavailable", " unreachable"),
 }
-"""Words of which a text must hold one to be worth a rule's pattern: most texts hold those of a few rules."""
+"""Rules that start like every other text, and the words of which a text must hold one to be worth the pattern."""
 
 RULES = tuple((name, re.compile(pattern)) for name, pattern in _RULES)
 """What is looked for, in the order of `hits`."""
@@ -86,19 +70,59 @@ def hits(text: str) -> list[bool]:
     >>> [RULES[i][0] for i, hit in enumerate(hits("is xsvcx down?")) if hit]
     ['down_asked', 'named_down', 'outage_asked']
     """
-    found = [False] * len(RULES)
-    for place in {at for literal, _, _ in _literals().find_matches_as_indexes(text, True) for at in _MAY[literal]}:
-        found[place] = RULES[place][1].search(text) is not None
+    found = found_at(text)
+    return [place in found for place in range(len(RULES))]
+
+
+def found_at(text: str) -> set[int]:
+    """The places in `RULES` of those that find something in a normalised text."""
+    automaton, tried, worth = _finder()
+    found: set[int] = set()
+    whole: set[int] = set()
+    for word, at, _ in automaton.find_matches_as_indexes(text, True):
+        for place, match in tried[word]:
+            if place not in found and match(text, at):
+                found.add(place)
+        if worth[word]:
+            whole.update(worth[word])
+    for place in whole:
+        if _anywhere(text, place):
+            found.add(place)
     return found
 
 
-_SAID = tuple(dict.fromkeys(word for words in _LITERALS.values() for word in words.split()))
-_MAY = tuple(tuple(_AT[name] for name, words in _LITERALS.items() if said in words.split()) for said in _SAID)
+def _anywhere(text: str, place: int) -> bool:
+    pattern, words = RULES[place][1], _starts(place)
+    if words == ("",):
+        return pattern.search(text) is not None
+    for word in words:
+        at = text.find(word)
+        while at >= 0:
+            if pattern.match(text, at):
+                return True
+            at = text.find(word, at + 1)
+    return False
 
 
 @cache
-def _literals() -> AhoCorasick:
-    return AhoCorasick(_SAID, matchkind=MatchKind.Standard)
+def _starts(place: int) -> tuple[str, ...]:
+    return starts(RULES[place][1].pattern)
+
+
+_Tries = tuple[tuple[int, Callable[[str, int], object]], ...]
+
+
+@cache
+def _finder() -> tuple[AhoCorasick, tuple[_Tries, ...], tuple[tuple[int, ...], ...]]:
+    """An automaton of words; of each word the rules to be tried where it stands, and those to be looked for at all."""
+    tried: dict[str, list[tuple[int, Callable[[str, int], object]]]] = {}
+    for place, (name, pattern) in enumerate(RULES):
+        for word in () if name in _NEEDS else _starts(place):
+            tried.setdefault(word, []).append((place, pattern.match))
+    worth = {word: tuple(_AT[name] for name in _NEEDS if word in _NEEDS[name]) for word in chain(*_NEEDS.values())}
+    words = tuple(dict.fromkeys([*tried, *worth]))
+    automaton = AhoCorasick(words, matchkind=MatchKind.Standard, implementation=Implementation.DFA)
+    return automaton, tuple(tuple(tried.get(word, ())) for word in words), tuple(worth.get(word, ()) for word in words)
 
 
 def judge_text(text: str) -> Probabilities:
