@@ -212,6 +212,10 @@ def _crossed(corpus: Corpus, held: Held, labels: I64, weights: F64, blend: Blend
             of_file = mixed & (files == file)
             if of_file.sum() >= 100:
                 found[f"{name}, later 30 % of {file}, without headlines"] = measure(labels[of_file], p[of_file])
+            for kind in sorted(set(kinds[of_file].tolist())):
+                of_both = of_file & (kinds == kind)
+                if of_both.sum() >= 100:
+                    found[f"{name}, later 30 % of {file}, {kind}"] = measure(labels[of_both], p[of_both])
     return found
 
 
