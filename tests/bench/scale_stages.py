@@ -2,14 +2,15 @@
 
 | stage | ours | its limit |
 |---|---|---|
-| read | `ArchiveReader` with a net | decompressing and decoding every line into a struct |
+| read | `ArchiveReader` with a net | decompressing, and the sieve over the bytes |
 | match | `NameMatcher.match` | one automaton over the lowered text |
 | static | `StaticClassifier.judge` | hashing the n-grams |
-| transformer | `TransformerClassifier.judge` | the network alone on token ids that are ready; tokenising is told too |
+| transformer | `TransformerClassifier`, of the posts that reach it | the network alone on token ids that are ready |
 | detect | `ScanDetector.observe` | a loop that counts the mentions by service |
 | store | judged rows as Arrow | the same rows into SQLite, in one transaction |
 
-All figures are microseconds of processor time a post (a mention from match on), the best of some runs.
+All figures are microseconds of processor time a post (a mention from match on, a post that is read again for the
+transformer), the best of some runs.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from itertools import islice
 from pathlib import Path
 from time import process_time
 
-import msgspec
 import numpy as np
 
 from detector.backfill.rows import Row, write_rows
@@ -31,15 +31,15 @@ from detector.classify import cascade, static, transformer
 from detector.classify.features import extract, spell
 from detector.classify.keyword import names_of
 from detector.classify.normalise import normalise
-from detector.collectors import archive_files
+from detector.collectors import archive_chunks, archive_files
 from detector.collectors.archive_counters import ReadCounters
-from detector.collectors.archive_formats import Line
 from detector.collectors.archive_reader import ArchiveReader, Net
-from detector.collectors.archive_sieve import Sieve
+from detector.collectors.archive_sieve import Sieve, line_starts
 from detector.config.catalogue import load_catalogue
 from detector.domain import Budget, Judgement, Mention, Post
 from detector.match.matcher import NameMatcher
 from detector.registry import load
+from detector.resources import model_path
 from tests.bench.mix import services
 
 FEW = 2000
@@ -76,42 +76,71 @@ def copy_speed(size: int = 1 << 28) -> float:
     return size / timed(source.copy, 1, 3) / 1e3
 
 
-def stages(natural: Path, posts: int) -> tuple[list[Stage], float, float]:
-    """All stages over an archive of so many posts, and the shares of lines spared and of mentions read twice."""
-    matcher = NameMatcher(load_catalogue())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The stages over one archive.
+
+    Attributes:
+        spared: share of lines that are never decoded.
+        bare: microseconds a post to read and match it without the sieve.
+        mentions, again: share of posts that are mentions, and of mentions that reach the transformer.
+    """
+
+    stages: list[Stage]
+    spared: float
+    bare: float
+    mentions: float
+    again: float
+
+    def limits(self) -> dict[str, float]:
+        """The limit of each stage in microseconds a post of the archive."""
+        each = {"a post": 1.0, "a mention": self.mentions, "a post read again": self.mentions * self.again}
+        return {stage.name: stage.limit * each[stage.name.partition(", ")[2]] for stage in self.stages}
+
+
+def net_of(matcher: NameMatcher) -> Net:
+    """The net for the hundred services of the mix."""
     watched = frozenset(service.slug for service in services())
-    net = Net(
+    return Net(
         sieve=Sieve(matcher.patterns(watched)),
         home=lambda source: matcher.home(source) in watched,
         hint=lambda hint: matcher.resolve(hint) in watched,
         text=matcher.may_match,
     )
-    counters = ReadCounters()
+
+
+def stages(archive: Path, posts: int) -> Found:
+    """All stages over an archive of so many posts."""
+    matcher = NameMatcher(load_catalogue())
+    watched = frozenset(service.slug for service in services())
+    net = net_of(matcher)
 
     def read() -> list[Post]:
-        reader = ArchiveReader(natural, counters=counters, net=net)
+        reader = ArchiveReader(archive, counters=ReadCounters(), net=net)
         return [post for chunk in reader.chunks() for _, post in reader.read(chunk)]
 
-    decode = msgspec.json.Decoder(Line).decode
+    def sift() -> None:
+        for chunk in archive_chunks.chunks(archive, lambda kind, why, line: None):
+            net.sieve.candidates(chunk.data, line_starts(chunk.data))
 
-    def decode_all() -> None:
-        for line in archive_files.lines(natural, lambda kind, why: None):
-            decode(line)
+    def bare() -> None:
+        reader = ArchiveReader(archive, counters=ReadCounters())
+        for chunk in reader.chunks():
+            for _, post in reader.read(chunk):
+                matcher.match(post)
 
-    found = [
-        Stage(name="read, a post", ours=timed(read, posts), limit=timed(decode_all, posts), what="zstd and decode")
-    ]
+    found = [Stage(name="read, a post", ours=timed(read, posts), limit=timed(sift, posts), what="zstd and the sieve")]
     named = read()
     spared = 1.0 - len(named) / posts
+    without = timed(bare, posts, 1)
     mentions = [mention for post in named for mention in matcher.match(post) if mention.service in watched]
     found.append(_match(matcher, [mention.post for mention in mentions]))
-    found += _classify(mentions)
+    both, again = _classify(mentions)
+    found += both
     judged = static.build().judge(mentions)
     found.append(_detect(judged))
     found.append(_store(judged))
-    both = cascade.build()
-    both.judge(mentions)
-    return found, spared, both.again / max(both.judged, 1)
+    return Found(stages=found, spared=spared, bare=without, mentions=len(mentions) / posts, again=again)
 
 
 def _match(matcher: NameMatcher, posts: list[Post]) -> Stage:
@@ -129,18 +158,16 @@ def _match(matcher: NameMatcher, posts: list[Post]) -> Stage:
     )
 
 
-def _classify(mentions: list[Mention]) -> list[Stage]:
-    light = static.build()
+def _classify(mentions: list[Mention]) -> tuple[list[Stage], float]:
+    light, both = static.build(), cascade.build()
     texts = [normalise(mention.post.text, *names_of(mention)) for mention in mentions]
-    few = mentions[:FEW]
-    heavy = transformer.build()
-    heavy.judge(few[:10])
-    scorer = heavy._scorer
-    assert scorer is not None
-    scorer._threads = 1
-    tokenizer = scorer._tokenizer
-    ids = [encoded.ids for encoded in tokenizer.encode_batch_fast(texts[:FEW])]
-    tokens = timed(lambda: tokenizer.encode_batch_fast(texts[:FEW]), len(few))
+    unsure = [both._blend.unsure(judgement.p.now) for judgement in light.judge(mentions)]
+    again = [text for text, doubtful in zip(texts, unsure, strict=True) if doubtful]
+    few = again[:FEW]
+    scorer = transformer.Scorer(transformer.read_transformer(model_path(transformer.KIND)), threads=1)
+    scorer.scores(few[:10])
+    ids = [encoded.ids for encoded in scorer._tokenizer.encode_batch_fast(few)]
+    tokens = timed(lambda: scorer._tokenizer.encode_batch_fast(few), len(few))
     return [
         Stage(
             name="static, a mention",
@@ -149,12 +176,12 @@ def _classify(mentions: list[Mention]) -> list[Stage]:
             what="hashing n-grams",
         ),
         Stage(
-            name="transformer, a mention",
-            ours=timed(lambda: heavy.judge(few), len(few)),
+            name="transformer, a post read again",
+            ours=timed(lambda: scorer.scores(few), len(few)),
             limit=timed(lambda: [scorer._one(row) for row in ids], len(few)),
             what=f"the network alone (tokenising {tokens:.1f} µs)",
         ),
-    ]
+    ], len(again) / max(len(mentions), 1)
 
 
 def _detect(judged: list[Judgement]) -> Stage:
