@@ -21,9 +21,10 @@ from detector.store import AlertChange, Store, open_reader
 from tests.chaos.conftest import Nursery
 from tests.chaos.jobs import START as SCRIPT_START
 from tests.chaos.oracle import Oracle
+from tests.chaos.parts import progress
 
-# Entries of the feed: each start reads them all again. Thirty polls in a row would have to be cut short to miss one.
-LOOK_BACK = 600
+# Entries of the feed: each start reads them all again. Sixty polls in a row would have to be cut short to miss one.
+LOOK_BACK, EACH_LOOK = 300, 3
 
 
 @dataclass
@@ -79,8 +80,10 @@ def live_through(nursery: Nursery, folder: Path, cycles: int, seed: int) -> Life
     order = {"services": cycles}
     path = folder / "detector.db"
     with Oracle(limit=cycles) as oracle:
-        oracle.look_back = LOOK_BACK
-        for _ in range(cycles):
+        oracle.look_back, oracle.each_look = LOOK_BACK, EACH_LOOK
+        for number in range(cycles):
+            if number % 100 == 99:
+                progress(f"seed {seed}: kill {number + 1} of {cycles}, {len(oracle.issued)} posts issued")
             looks = oracle.looks
             pid = nursery.fork("live", folder, url=oracle.url, **order)
             # Somewhere in the start; or in the first poll; or after it, so that a slow machine comes forward too.

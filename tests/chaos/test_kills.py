@@ -29,7 +29,7 @@ def test_f1_f2_f3_kill_9_under_load_loses_nothing(
     nursery: Nursery, tmp_path_factory: pytest.TempPathFactory, table: Table
 ) -> None:
     """A daemon of real parts over HTTP, killed at a random moment again and again; then the oracle counts."""
-    lives, cycles = size(1, 1, 20), size(12, 200, 500)
+    lives, cycles = size(1, 1, 40), size(12, 200, 250)
     total = Life()
 
     def one(number: int) -> Life:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import json
 import os
 import signal
@@ -15,11 +16,21 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+# What a daemon imports with its first request and message.
+WARM = (
+    "anyio._backends._asyncio",
+    "detector.transport.connect",
+    "httpx2",
+    "httpcore2",
+    "slack_sdk.webhook",
+    "truststore",
+)
+
 
 def main() -> None:
     """Serve until stdin ends."""
-    import httpx2  # noqa: F401 - what a daemon imports with its first request
-
+    for each in WARM:
+        importlib.import_module(each)
     from tests.chaos import jobs
 
     # Else the children's collector would touch, and so copy, every page of the parent's.
