@@ -71,13 +71,14 @@ def _ignore(_kind: str, _why: str, _line: int) -> None:
 
 
 class _Cutter:
-    """Holds what is not yet a whole chunk, at most a chunk and the longest line."""
+    """Holds what is not yet a whole chunk, at most a chunk and the longest line: pieces that are joined once."""
 
     def __init__(self, fault: Fault, *, quoted: bool, size: int) -> None:
         self.line = 1
         self._fault, self._quoted, self._size = fault, quoted, size
-        self._held = bytearray()
-        self._looked = 0  # nothing ends before here
+        self._held: list[bytes] = []
+        self._length = 0
+        self._quotes = 0  # in all that is held
         self._number = 0
         self._dropping = False
 
@@ -89,36 +90,47 @@ class _Cutter:
             self._dropping = False
             self.line += 1
             block = block[end:]
-        self._held += block
-        while (end := self._end()) > 0:
-            yield self._chunk(end)
-        if len(self._held) > self._size + MAX_LINE:
-            whole = self._held.rfind(b"\n") + 1
+        while (end := self._end(block)) > 0:
+            self._hold(block[:end])
+            yield self._chunk()
+            block = block[end:]
+        self._hold(block)
+        if self._length > self._size + MAX_LINE:
+            data = b"".join(self._held)
+            whole = data.rfind(b"\n") + 1
+            self._forget()
             if whole:
-                yield self._chunk(whole)
+                self._hold(data[:whole])
+                yield self._chunk()
             self._fault("line too long", f"more than {MAX_LINE:,} bytes", self.line)
-            self._held.clear()
-            self._looked, self._dropping = 0, True
+            self._dropping = True
 
     def rest(self) -> Iterator[Chunk]:
-        if self._held:
-            yield self._chunk(len(self._held))
+        if self._length:
+            yield self._chunk()
 
-    def _chunk(self, end: int) -> Chunk:
-        data = bytes(self._held[:end])
-        del self._held[:end]
+    def _hold(self, block: bytes) -> None:
+        if block:
+            self._held.append(block)
+            self._length += len(block)
+            self._quotes += block.count(b'"') if self._quoted else 0
+
+    def _forget(self) -> None:
+        self._held, self._length, self._quotes = [], 0, 0
+
+    def _chunk(self) -> Chunk:
+        data = b"".join(self._held)
         made = Chunk(self._number, self.line, data)
         self._number += 1
-        self._looked = 0
+        self._forget()
         self.line += data.count(b"\n")
         return made
 
-    def _end(self) -> int:
-        """Behind the line end at which a chunk is complete; 0 if it is not there yet."""
-        at = max(self._looked, self._size - 1)
-        while (found := self._held.find(b"\n", at)) >= 0:
-            if not self._quoted or self._held.count(b'"', 0, found) % 2 == 0:
+    def _end(self, block: bytes) -> int:
+        """Behind the line end of a block at which what is held becomes a chunk; 0 if it has none."""
+        at = max(0, self._size - 1 - self._length)
+        while (found := block.find(b"\n", at)) >= 0:
+            if not self._quoted or (self._quotes + block.count(b'"', 0, found)) % 2 == 0:
                 return found + 1
             at = found + 1
-        self._looked = len(self._held)
         return 0
