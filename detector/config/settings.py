@@ -9,6 +9,7 @@ import logging
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -259,7 +260,7 @@ def load_settings(path: Path | None, env: Mapping[str, str], *, slugs: Iterable[
         ordered = sorted({(line_of(places, place), ".".join(map(str, place)), what) for place, what in found})
         raise ConfigError([f"{path}:{line}: {key}: {what}" for line, key, what in ordered])
     for at, what in said:
-        logger.warning("%s:%d: %s: %s", path, line_of(locate(text), at), ".".join(map(str, at)), what)
+        _say_once(f"{path}:{line_of(locate(text), at)}: {'.'.join(map(str, at))}: {what}", hash(text))
     store = settings.store.model_copy(update={"path": path.parent / settings.store.path})
     watch, logs = settings.watch, settings.logging
     if watch.catalogue is not None:
@@ -267,6 +268,12 @@ def load_settings(path: Path | None, env: Mapping[str, str], *, slugs: Iterable[
     if logs.file is not None:
         logs = logs.model_copy(update={"file": path.parent / logs.file})
     return _shared_out(settings.model_copy(update={"store": store, "watch": watch, "logging": logs}), env)
+
+
+@lru_cache(maxsize=64)
+def _say_once(words: str, _file: int) -> None:
+    """Warn: a command that reads its settings for one thing and then another says it once, a changed file again."""
+    logger.warning("%s", words)
 
 
 def _shared_out(settings: Settings, env: Mapping[str, str]) -> Settings:

@@ -79,6 +79,15 @@ def test_the_first_release_default_is_kept_and_said_with_its_line(
     assert caplog.text == ""
 
 
+def test_a_word_is_said_once_a_file_and_again_when_it_changes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A command reads its settings for the database, for the zone and for itself."""
+    for text in ('[watch]\nclassifier = "static"\n', '[watch]\nclassifier = "static"\n[web]\nenabled = false\n'):
+        caplog.clear()
+        for _ in range(3):
+            load(tmp_path, text)
+        assert caplog.text.count("was the default") == 1
+
+
 def test_the_template_is_of_this_version() -> None:
     """So a file made by `detector init` is mended by later releases from there on."""
     assert f"\nversion = {VERSION}\n" in template()
