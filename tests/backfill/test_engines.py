@@ -91,6 +91,17 @@ def test_batches_and_a_trained_judge_change_nothing(tmp_path: Path) -> None:
     assert texts == {made.written(made.by_one_pipeline([path], "keyword"))}
 
 
+def test_a_detector_that_takes_one_mention_at_a_time_gives_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Skimming is a plug-in's choice; without it every row is observed, and the bytes are the same."""
+    path = made.write(tmp_path / "social.jsonl", made.lines())
+    skimmed = made.written(run(made.job(tmp_path), [path], Single()))
+    monkeypatch.delattr("detector.detect.scan.ScanDetector.skim")
+
+    assert made.written(run(made.job(tmp_path), [path], Single())) == skimmed
+
+
 def test_a_worker_that_is_killed_costs_nothing(tmp_path: Path) -> None:
     """Workers killed in the middle of a run are replaced, and what they had finished is not done again."""
     paths = several(tmp_path)
