@@ -28,14 +28,19 @@ class Nursery:
             [sys.executable, "-m", "tests.chaos.zygote"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True, env={**os.environ, "PYTHONHASHSEED": "0"},
         )  # fmt: skip
+        self._alive: set[int] = set()
 
     def fork(self, job: str, folder: Path, **order: Any) -> int:
         """Start a job; returns its process id."""
-        return int(self._ask({"do": "fork", "job": job, "folder": str(folder), **order})["pid"])
+        pid = int(self._ask({"do": "fork", "job": job, "folder": str(folder), **order})["pid"])
+        self._alive.add(pid)
+        return pid
 
     def wait(self, pid: int) -> int:
         """Its exit code; minus the signal that ended it."""
-        return int(self._ask({"do": "wait", "pid": pid})["status"])
+        status = int(self._ask({"do": "wait", "pid": pid})["status"])
+        self._alive.discard(pid)
+        return status
 
     def kill(self, pid: int) -> int:
         """SIGKILL, to it and to what it started."""
@@ -51,9 +56,11 @@ class Nursery:
         return self.wait(self.fork(job, folder, **order))
 
     def close(self) -> None:
-        """No more."""
+        """No more; what a failed test left running ends too."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        for pid in sorted(self._alive):
+            self.kill(pid)
         self._process.stdin.close()
         self._process.wait(20)
         self._process.stdout.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections import Counter
 
 from detector.app.clock import system_now
@@ -33,6 +34,7 @@ class Oracle:
         refuse: answers of the channel to come instead of "ok", last first.
         broken: answers of the feed to come instead of entries, last first.
         each_look: how many idle posts each look at the feed finds.
+        a_second: how many more it finds for each second since the look before, however often it looks.
         look_back: how many entries the feed shows.
     """
 
@@ -43,9 +45,11 @@ class Oracle:
         self.refuse: list[Reply] = []
         self.broken: list[Reply] = []
         self.each_look = 8
+        self.a_second = 0.0
         self.look_back = WINDOW
         self.quiet = False
         self.looks = 0
+        self._looked_at = time.monotonic()
         self._entries: list[str] = []
         self._limit = limit
         self._lock = threading.Lock()
@@ -79,7 +83,8 @@ class Oracle:
                 return self.broken.pop()
             self.looks += 1
             if not self.quiet:
-                for _n in range(self.each_look):
+                passed, self._looked_at = time.monotonic() - self._looked_at, time.monotonic()
+                for _n in range(self.each_look + round(passed * self.a_second)):
                     self._issue("a fine day for a walk")
                 if self.looks % 2 == 0 and len(self.failing) < self._limit:
                     for _n in range(NEEDED):

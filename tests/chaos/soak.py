@@ -25,6 +25,9 @@ from tests.chaos.oracle import Oracle
 from tests.loopback import Reply
 
 FAULT_EVERY_S = 30.0
+A_SECOND = 20
+# How long the feed shows an entry: a source is asked every five seconds, and kept from it for ten by some faults.
+LOOK_BACK_S = 45
 SETTINGS = """
 [watch]
 services = ["claude", "github"]
@@ -180,8 +183,9 @@ def soak(folder: Path, seconds: float, *, every: float = FAULT_EVERY_S) -> Soak:
     found = Soak()
     luck = random.Random(13)
     with Oracle(limit=1) as oracle, daemon(folder, oracle.url) as process:
-        oracle.each_look = 100  # each five seconds: twenty posts a second
-        oracle.look_back = 300
+        # By the second, not by the look: one that is tried again and again must not find ever more.
+        oracle.each_look, oracle.a_second = 0, A_SECOND
+        oracle.look_back = LOOK_BACK_S * A_SECOND
         watcher = psutil.Process(process.pid)
         order: list[tuple[str, Callable[[], None]]] = []
         begun, next_fault = time.monotonic(), time.monotonic() + every
