@@ -141,13 +141,44 @@ class Baseline:
             elif left >= 24 and self.level < 0.5 and self.learned >= _SHAPE_AFTER:
                 step = 24
             else:
-                self.learn(hour, 0.0, 1.0)
-                hour += 1
+                hour = self._learn_none(hour, end)
                 continue
             self._learn_calm(hour, step)
             hour += step
         if self.dirty and end // 24 > first // 24:
             self._reshape()
+
+    def _learn_none(self, first: int, end: int) -> int:
+        """As `learn` of whole hours without complaints, until one from which more can be taken at once, or `end`."""
+        local, shape, counts, exposure = self.local_hour, self.shape, self.counts, self.exposure
+        for hour in range(first, end):
+            level = (self.level_count + 0.2) / (self.level_hours + 0.2)
+            if hour > first and level < 0.5 and end - hour >= 24 and self.learned >= _SHAPE_AFTER:
+                return hour
+            slot = local(hour)
+            mu = level * shape[slot]
+            if mu >= 0.5 and self.learned > _SHAPE_AFTER:
+                self._learn_spread(mu, 0.0)
+            self.level_count *= _HOUR_KEEP
+            self.level_hours = self.level_hours * _HOUR_KEEP + shape[slot]
+            self.learned += 1.0
+            self.day_count *= _DAY_KEEP
+            self.day_expected = self.day_expected * _DAY_KEEP + mu
+            self.fast_count *= _FAST_KEEP
+            self.fast_expected = self.fast_expected * _FAST_KEEP + mu
+            if self.day_expected >= 8.0 or self.fast_expected >= 30.0:
+                self._follow_shift(level)
+            if self.learned >= _SHAPE_AFTER:
+                seen = exposure[slot]
+                keep = _WEEK_KEEP if seen else 1.0
+                if counts[slot]:
+                    counts[slot] = round(counts[slot] * keep, _KEPT)
+                exposure[slot] = round(seen * keep + level, _KEPT)
+                self._learn_profiles(slot, 0.0, level)
+            if self.dirty and hour % 24 == 23:
+                self._reshape()
+                shape = self.shape
+        return end
 
     def _learn_calm(self, first: int, hours: int) -> None:
         level = self.level
@@ -184,9 +215,7 @@ class Baseline:
         if count > 2.0 and self.learned > 24.0:
             clipped = min(count, mu + 3.0 * sqrt(mu + self.phi * mu * mu) + 2.0)
         if mu >= 0.5 and self.learned > _SHAPE_AFTER:
-            excess = min((clipped - mu) ** 2, 9.0 * (mu + self.phi * mu * mu)) - mu
-            self.spread = self.spread * _SPREAD_KEEP + excess
-            self.spread_weight = self.spread_weight * _SPREAD_KEEP + mu * mu
+            self._learn_spread(mu, clipped)
         self.level_count = self.level_count * _HOUR_KEEP + clipped
         self.level_hours = self.level_hours * _HOUR_KEEP + usual * exposure
         self.learned += exposure
@@ -206,6 +235,17 @@ class Baseline:
             self.counts[slot] = round(had * keep + clipped, _KEPT)
         gain = level * exposure
         self.exposure[slot] = round(seen * keep + gain, _KEPT)
+        self._learn_profiles(slot, clipped, gain)
+        # Without complaints the profile drifts so slowly that a weekly refresh (by the next one) is enough.
+        if clipped > 0.0:
+            self.dirty = True
+
+    def _learn_spread(self, mu: float, count: float) -> None:
+        excess = min((count - mu) ** 2, 9.0 * (mu + self.phi * mu * mu)) - mu
+        self.spread = self.spread * _SPREAD_KEEP + excess
+        self.spread_weight = self.spread_weight * _SPREAD_KEEP + mu * mu
+
+    def _learn_profiles(self, slot: int, clipped: float, gain: float) -> None:
         day, hour = divmod(slot, 24)
         hour_count, hour_seen = self.hour_counts[hour], self.hour_exposure[hour]
         day_count, day_seen = self.day_counts[day], self.day_exposure[day]
@@ -215,9 +255,6 @@ class Baseline:
         self.hour_exposure[hour] = hour_seen * _DAILY + gain * by_day
         self.day_counts[day] = day_count * _HOURLY + clipped
         self.day_exposure[day] = day_seen * _HOURLY + gain * by_hour
-        # Without complaints the profile drifts so slowly that a weekly refresh (by the next one) is enough.
-        if clipped > 0.0:
-            self.dirty = True
 
     def _follow_shift(self, level: float) -> None:
         """A day at under a third of its expectation, or some hours at an eighth: the stream has shrunk; follow it."""
