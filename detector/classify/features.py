@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,16 +67,25 @@ def spell(text: str) -> bytes:
     return f" {START} {text} {END} ".encode("utf-8", "ignore").translate(_CLASSES)
 
 
-def _powers(count: int) -> U64:
-    steps = np.full(count + 1, _BASE, dtype=np.uint64)
+def _powers(of: int, count: int) -> U64:
+    steps = np.full(count + 1, of, dtype=np.uint64)
     steps[0] = 1
     result: U64 = np.multiply.accumulate(steps)
     return result
 
 
-def _piece(prefix: U64, powers: U64, start: I64, length: I64 | int) -> U64:
-    """Hash of buffer[start:start+length]: H(end) - H(start) * base^length, mod 2^64, then mixed."""
-    key: U64 = prefix[start + length] - prefix[start] * powers[length]
+_INVERSE = pow(_BASE, -1, 1 << 64)
+_KEPT = 1 << 15
+_KEPT_POWERS = _powers(_BASE, _KEPT), _powers(_INVERSE, _KEPT)
+
+
+def _powers_upto(count: int) -> tuple[U64, U64]:
+    """Powers 0..count or more of the base and of its inverse mod 2^64."""
+    return _KEPT_POWERS if count <= _KEPT else (_powers(_BASE, count), _powers(_INVERSE, count))
+
+
+def _mixed(key: U64) -> U64:
+    """The hash H(end) - H(start) * base^length of a piece, its bits stirred in place."""
     key ^= key >> np.uint64(31)
     key *= _MIX
     key ^= key >> np.uint64(29)
@@ -99,74 +109,61 @@ def extract(spelled: Sequence[bytes], *, bits: int) -> Grams:
     >>> sorted(set(grams.rows.tolist())), len(grams.word_keys)
     ([0, 1], 9)
     """
+    count = len(spelled)
     buffer = np.frombuffer(b" " + b" ".join(spelled) + b"  ", dtype=np.uint8)
     size = len(buffer)
-    lengths = np.fromiter((len(text) + 1 for text in spelled), dtype=np.int64, count=len(spelled))
-    row_of = np.zeros(size, dtype=np.int64)
-    if len(spelled):
-        row_of[1 : 1 + int(lengths.sum())] = np.repeat(np.arange(len(spelled)), lengths)
-        row_of[1 + int(lengths.sum()) :] = len(spelled) - 1
-    powers = _powers(size)
+    # Text and feature are sorted as one number, of 32 bits where that is enough.
+    kind: type[np.unsignedinteger[Any]] = np.uint32 if count << bits < 1 << 32 else np.uint64
+    row_at = np.zeros(size, dtype=kind)
+    if count:
+        texts = np.arange(count, dtype=kind) << kind(bits)
+        row_at[1:-1] = np.repeat(texts, np.fromiter(map(len, spelled), dtype=np.int64, count=count) + 1)
+        row_at[-1] = texts[-1]
     # H(i+1) = H(i)*base + byte, written as a cumulative sum of byte*base^-position times base^i: with an odd base
     # the inverse exists mod 2^64, and the sum needs no loop.
-    inverse = _inverse_powers(size)
-    prefix = np.empty(size + 1, dtype=np.uint64)
-    prefix[0] = 0
-    np.cumsum((buffer.astype(np.uint64) + np.uint64(1)) * inverse[1 : size + 1], out=prefix[1:])
+    powers, inverse = _powers_upto(size)
+    scaled = buffer.astype(np.uint64)
+    scaled += np.uint64(1)
+    scaled *= inverse[1 : size + 1]
+    prefix = np.zeros(size + 1, dtype=np.uint64)
+    np.cumsum(scaled, out=prefix[1:])
     prefix *= powers[: size + 1]
 
     inside = buffer != _SPACE
-    edge = np.diff(inside.astype(np.int8), prepend=0)
-    starts = np.flatnonzero(edge == 1)
-    ends = np.flatnonzero(edge == -1)
-    word_rows = row_of[starts]
-    keys = _piece(prefix, powers, starts, ends - starts)
+    turns = np.flatnonzero(inside[1:] != inside[:-1]) + 1
+    starts, ends = turns[0::2], turns[1::2]
+    word_rows = row_at[starts]
+    keys = _mixed(prefix[ends] - prefix[starts] * powers[ends - starts])
     half = np.uint64((1 << (bits - 1)) - 1)
-    upper = np.uint64(1 << (bits - 1))
 
     same = word_rows[1:] == word_rows[:-1]
     pairs = (keys[:-1] * np.uint64(3) + keys[1:] * np.uint64(0xD6E8FEB86659FD93))[same]
     pairs ^= pairs >> np.uint64(32)
-    columns = [keys & half, pairs & half]
-    rows = [word_rows, word_rows[1:][same]]
+    found = [(keys & half).astype(kind) | word_rows, (pairs & half).astype(kind) | word_rows[1:][same]]
 
+    row_at |= kind(1 << (bits - 1))  # from here on characters, in the upper half
     for n in GRAMS:
         at, hashed = _characters(inside, prefix, powers, n)
-        columns.append((hashed & half) | upper)
-        rows.append(row_of[at])
-    joined = np.concatenate(rows).astype(np.uint64) << np.uint64(bits)
-    joined |= np.concatenate(columns)
+        found.append((hashed & half).astype(kind) | row_at[at])
+    joined = np.concatenate(found)
     joined.sort()
     if len(joined):
         joined = joined[np.concatenate(([True], joined[1:] != joined[:-1]))]
-    mask = np.uint64((1 << bits) - 1)
     return Grams(
-        rows=(joined >> np.uint64(bits)).astype(np.int64),
-        columns=(joined & mask).astype(np.int64),
-        word_rows=word_rows,
+        rows=(joined >> kind(bits)).astype(np.int64),
+        columns=(joined & kind((1 << bits) - 1)).astype(np.int64),
+        word_rows=(word_rows >> kind(bits)).astype(np.int64),
         word_keys=keys,
     )
 
 
 def _characters(inside: NDArray[np.bool_], prefix: U64, powers: U64, n: int) -> tuple[I64, U64]:
     """Windows of n bytes inside one word with a space on either side, as scikit-learn's `char_wb`."""
-    size = len(inside)
-    count = size - n + 1
-    if count <= 0:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64)
+    count = max(len(inside) - n + 1, 0)
     # A window is good if everything between its first and last byte is inside one word; those two may be spaces.
     good = inside[1 : 1 + count].copy()
     for offset in range(2, n - 1):
         good &= inside[offset : offset + count]
     at = np.flatnonzero(good)
-    return at, _piece(prefix, powers, at, n)
-
-
-_INVERSE = pow(_BASE, -1, 1 << 64)
-
-
-def _inverse_powers(count: int) -> U64:
-    steps = np.full(count + 1, _INVERSE, dtype=np.uint64)
-    steps[0] = 1
-    result: U64 = np.multiply.accumulate(steps)
-    return result
+    # All windows are subtracted and the good ones picked: that is less than to fetch both ends of each good one.
+    return at, _mixed((prefix[n : n + count] - prefix[:count] * powers[n])[at])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.classify.features import extract, spell
-from detector.classify.head import COUNTS, Head, Inputs, inputs
+from detector.classify.head import COUNTS, Head, Inputs, inputs, tfidf
 from detector.classify.words import TextVectors
 from detector.domain import LABELS
 
@@ -60,9 +60,9 @@ def fit(texts: Sequence[str], labels: I64, weights: F64, *, table: TextVectors, 
     if len(present) < 2:
         raise ValueError("all labelled posts have one label; at least two are needed")
     idf = inverse_frequency(texts, recipe)
-    seen = inputs(texts, bits=recipe.bits, idf=idf, table=table)
+    seen = inputs(texts, bits=recipe.bits, table=table)
     used = np.flatnonzero(idf)
-    matrix = _matrix(seen, used, recipe)
+    matrix = _matrix(seen, tfidf(seen.grams, bits=recipe.bits, idf=idf), used, recipe)
     model = LogisticRegression(C=recipe.strength, max_iter=300, tol=1e-4, random_state=recipe.seed)
     model.fit(matrix, labels, sample_weight=weights)
     coefficients, intercept = model.coef_, model.intercept_
@@ -82,7 +82,7 @@ def fit(texts: Sequence[str], labels: I64, weights: F64, *, table: TextVectors, 
     return Head(recipe.bits, idf, hashed, vector, plain, bias, one, zero)
 
 
-def _matrix(seen: Inputs, used: I64, recipe: Recipe) -> object:
+def _matrix(seen: Inputs, values: F64, used: I64, recipe: Recipe) -> object:
     from scipy.sparse import csr_matrix, hstack
 
     place = np.full(1 << recipe.bits, -1, dtype=np.int64)
@@ -90,7 +90,7 @@ def _matrix(seen: Inputs, used: I64, recipe: Recipe) -> object:
     columns = place[seen.grams.columns]
     kept = columns >= 0
     shape = (len(seen.vectors), len(used))
-    hashed = csr_matrix((seen.values[kept], (seen.grams.rows[kept], columns[kept])), shape=shape)
+    hashed = csr_matrix((values[kept], (seen.grams.rows[kept], columns[kept])), shape=shape)
     dense = np.hstack([seen.vectors * recipe.vector, seen.counts])
     return hstack([hashed, csr_matrix(dense)], format="csr")
 

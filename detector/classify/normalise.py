@@ -21,12 +21,15 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
 _LINK = re.compile(r"(?:https?://|www\.)\S{1,2000}")
 _ACCOUNT = re.compile(r"(?<!\w)@\w{1,40}")
 _AGED = re.compile(r"[(\[](?:19|20)\d\d[)\]]")
-_CLOCK = re.compile(r"(?<!\d)\d{1,2}[:.]\d\d(?: ?[ap]m)?(?!\d)|(?<!\d)\d{1,2} ?[ap]m\b")
-_MONTH = re.compile(
+# A pattern that begins with one kind of letter is looked for at that kind alone: `\d(?<!\d\d)` says the same as
+# `(?<!\d)\d`, and is several times as fast.
+_CLOCK = re.compile(r"\d(?<!\d\d)\d?(?:[:.]\d\d(?: ?[ap]m)?(?!\d)| ?[ap]m\b)")
+_MAYBE_DAY = re.compile(r"\d(?<=[a-z.] \d)")
+_DAY_OF_MONTH = re.compile(
     r"\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
     r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.? (?:[0-3]?\d)(?:st|nd|rd|th)?\b(?!:)"
-    r"|(?<!\d)20\d\d-[01]\d-[0-3]\d(?!\d)|(?<!\d)[0-3]?\d[/.][01]?\d[/.](?:20)?\d\d(?!\d)"
 )
+_DATE = re.compile(r"\d(?<!\d\d)(?:(?<=2)0\d\d-[01]\d-[0-3]\d(?!\d)|(?:(?<=[0-3])\d)?[/.][01]?\d[/.](?:20)?\d\d(?!\d))")
 _NUMBER = re.compile(r"\d+")
 _BEFORE_MARK = re.compile(r" (?=[',.:;?!])")
 _HAS_DIGIT = re.compile(r"\d")
@@ -43,7 +46,12 @@ _UNSEEN = dict.fromkeys(
     ]
 )
 _QUOTES = {0x2018: "'", 0x2019: "'", 0x02BC: "'", 0x60: "'", 0xB4: "'", 0x201C: '"', 0x201D: '"', 0x2026: " "}
-_FOLD: dict[int, str | None] = {**_UNSEEN, **_QUOTES}
+_FOLD = {chr(code): new or "" for code, new in {**_UNSEEN, **_QUOTES}.items()}
+_FOLDED = re.compile(f"[{''.join(map(re.escape, _FOLD))}]")
+
+
+def _fold(found: re.Match[str]) -> str:
+    return _FOLD[found[0]]
 
 
 def clean(text: str) -> str:
@@ -58,7 +66,10 @@ def clean(text: str) -> str:
     if "&" in text:
         text = html.unescape(text)
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text.translate(_FOLD)).translate(_FOLD)
+        folded = _FOLDED.sub(_fold, text)
+        text = unicodedata.normalize("NFKC", folded)
+        if text != folded:
+            text = _FOLDED.sub(_fold, text)
         # NFKC turns one character into up to eighteen, so the limit is applied after it.
         text = text.encode("utf-8", "ignore")[:LIMIT_BYTES].decode("utf-8", "ignore")
     return text[:LIMIT_BYTES].lower()
@@ -73,16 +84,18 @@ def normalise(text: str, *names: str) -> str:
     text = clean(text)
     if "http" in text or "www." in text:
         text = _LINK.sub(f" {URL} ", text)
-    said = tuple(form for name in names for form in _forms(name) if form in text)
+    said = tuple([form for form in _forms(names) if form in text])
     if said:
-        text = _naming(said).sub(f"{SERVICE} ", text)
+        text = _naming(said, "@" in text or "#" in text).sub(_MASK, text)
     if "@" in text:
         text = _ACCOUNT.sub(USER, text)
     if "%" in text:
         text = text.replace("%", f" {PERCENT} ")
     if _HAS_DIGIT.search(text):
         text = _AGED.sub(f" {AGED} ", text)
-        text = _MONTH.sub(DAY, text)
+        if _MAYBE_DAY.search(text):
+            text = _DAY_OF_MONTH.sub(DAY, text)
+        text = _DATE.sub(DAY, text)
         text = _CLOCK.sub(CLOCK, text)
         text = _NUMBER.sub(_number, text)
     return _BEFORE_MARK.sub("", " ".join(text.split()))
@@ -97,15 +110,26 @@ def _number(found: re.Match[str]) -> str:
     return "0" * min(len(digits), 4)
 
 
-@lru_cache(maxsize=4096)
-def _forms(name: str) -> tuple[str, ...]:
-    """How a name can stand in a cleaned text; `google-cloud` is also `google cloud`."""
-    word = clean(name[:200]).strip(" @#")
-    return tuple(dict.fromkeys(form for form in (word, word.replace("-", " ")) if form))
+_MASK = f"{SERVICE} "
 
 
 @lru_cache(maxsize=4096)
-def _naming(forms: tuple[str, ...]) -> re.Pattern[str]:
-    """A pattern for all ways of naming, longest first; also inside `#slackdown` and `#slackoutage`."""
-    either = "|".join(re.escape(form) for form in sorted(forms, key=lambda form: (-len(form), form)))
-    return re.compile(rf"(?<!\w)[@#]?(?:{either})(?:(?!\w)|(?=(?:is)?(?:down|outage)))")
+def _forms(names: tuple[str, ...]) -> tuple[str, ...]:
+    """How names can stand in a cleaned text, longest first; `google-cloud` is also `google cloud`."""
+    words = [clean(name[:200]).strip(" @#") for name in names]
+    forms = {form for word in words for form in (word, word.replace("-", " ")) if form}
+    return tuple(sorted(forms, key=lambda form: (-len(form), form)))
+
+
+@lru_cache(maxsize=4096)
+def _naming(forms: tuple[str, ...], marked: bool) -> re.Pattern[str]:
+    """A pattern for all ways of naming, longest first; also inside `#slackdown` and `#slackoutage`.
+
+    Where no `@` nor `#` stands in the text it begins with the name itself, which is found several times as fast.
+    """
+    names = [re.escape(form) for form in forms]
+    if marked:
+        start = rf"(?<!\w)[@#]?(?:{'|'.join(names)})"
+    else:
+        start = "(?:" + "|".join(rf"{name}(?<!\w{name})" for name in names) + ")"
+    return re.compile(rf"{start}(?:(?!\w)|(?=(?:is)?(?:down|outage)))")

@@ -80,7 +80,7 @@ class Corpus:
 
     def scores(self, head: Head, rows: I64, table: TextVectors) -> F64:
         """(len(rows), 5) raw scores of the masked texts."""
-        return head.scores(inputs([self.masked[row] for row in rows], bits=head.bits, idf=head.idf, table=table))
+        return head.scores(inputs([self.masked[row] for row in rows], bits=head.bits, table=table))
 
 
 @dataclass(frozen=True, slots=True)

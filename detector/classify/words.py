@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 from detector.classify.features import Grams
 
 F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+
+_DRAWER_BITS = 17
+_FIRST = np.uint64(64 - _DRAWER_BITS)
 
 
 class TextVectors(Protocol):
@@ -34,12 +38,21 @@ class WordTable:
         vectors: (V, D) int8; times `scales` they are the vectors already weighted by the word's rarity.
         scales: (V,) float32.
         weights: (V,) float32, the rarity weights a sum is divided by.
+        drawers: (2^17 + 1,) int32, where the keys with each value of the first 17 bits begin.
+        deepest: most keys of one such value.
     """
 
     keys: NDArray[np.uint64]
     vectors: NDArray[np.int8]
     scales: F32
     weights: F32
+    drawers: NDArray[np.int32] = field(init=False, repr=False)
+    deepest: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        drawers = np.searchsorted(self.keys >> _FIRST, np.arange((1 << _DRAWER_BITS) + 1, dtype=np.uint64))
+        object.__setattr__(self, "drawers", drawers.astype(np.int32))
+        object.__setattr__(self, "deepest", int(np.diff(drawers).max()))
 
     @classmethod
     def of(cls, keys: NDArray[np.uint64], vectors: F32, weights: F32) -> WordTable:
@@ -54,20 +67,35 @@ class WordTable:
         """Numbers a word."""
         return int(self.vectors.shape[1])
 
+    def places(self, keys: NDArray[np.uint64]) -> tuple[I64, NDArray[np.bool_]]:
+        """Where in the table each key is, and whether it is there at all."""
+        # A drawer holds few keys, so looking through it beats a search by halves.
+        place = self.drawers.take((keys >> _FIRST).astype(np.int64)).astype(np.int64)
+        known: NDArray[np.bool_] = self.keys.take(place, mode="clip") == keys
+        for _ in range(self.deepest - 1):
+            place += ~known
+            known = self.keys.take(place, mode="clip") == keys
+        return place, known
+
     def embed(self, texts: Sequence[str], grams: Grams) -> F32:
         """(n, D): the weighted mean of each text's known words, scaled to length 1; 0 where none is known."""
-        place = np.searchsorted(self.keys, grams.word_keys).clip(max=len(self.keys) - 1)
-        known = self.keys[place] == grams.word_keys
+        place, known = self.places(grams.word_keys)
         place, rows = place[known], grams.word_rows[known]
         total = np.zeros((len(texts), self.dim), dtype=np.float32)
         if len(rows):
+            # Posts use the same words again and again: each is scaled once.
+            used = np.zeros(len(self.keys), dtype=np.bool_)
+            used[place] = True
+            distinct = np.flatnonzero(used)
+            number = np.empty(len(self.keys), dtype=np.int64)
+            number[distinct] = np.arange(len(distinct))
+            scaled = self.vectors.take(distinct, axis=0) * self.scales.take(distinct)[:, None]
+            each = scaled.take(number.take(place), axis=0)
+            # Each text is summed by itself, word by word: the same whatever else stands in the call.
             first = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))
-            words = np.diff(first, append=len(rows))
-            # Texts of as many words together: each is summed word by word, the same whatever else stands in the call.
-            for many in np.unique(words):
-                at = first[words == many]
-                chosen = place[at[:, None] + np.arange(many)]
-                total[rows[at]] = np.einsum("twd,tw->td", self.vectors[chosen], self.scales[chosen])
+            ends = np.append(first[1:], len(rows))
+            for row, begin, end in zip(rows[first].tolist(), first.tolist(), ends.tolist(), strict=True):
+                np.add.reduce(each[begin:end], axis=0, out=total[row])
         length = np.sqrt((total * total).sum(axis=1, keepdims=True))
         result: F32 = total / np.maximum(length, 1e-6)
         return result

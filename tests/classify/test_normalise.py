@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.classify import normalise as module
 from detector.classify.features import extract, spell
 from detector.classify.normalise import LIMIT_BYTES, SERVICE, clean, normalise
 
@@ -31,6 +36,53 @@ def test_a_text_is_brought_into_one_form(written: str, seen: str) -> None:
     assert normalise(written, "Slack") == seen
 
 
+_DAYS = re.compile(
+    module._DAY_OF_MONTH.pattern
+    + r"|(?<!\d)20\d\d-[01]\d-[0-3]\d(?!\d)|(?<!\d)[0-3]?\d[/.][01]?\d[/.](?:20)?\d\d(?!\d)"
+)
+_CLOCKS = re.compile(r"(?<!\d)\d{1,2}[:.]\d\d(?: ?[ap]m)?(?!\d)|(?<!\d)\d{1,2} ?[ap]m\b")
+_PIECES = (
+    "may",
+    "sept",
+    "dec. ",
+    "2020",
+    "-01",
+    "-31",
+    "1",
+    "12",
+    "3/4",
+    "/",
+    ".",
+    ":",
+    ":30",
+    " ",
+    "am",
+    " pm",
+    "th",
+    "٣",
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(_PIECES), max_size=12).map("".join))
+def test_dates_and_hours_are_found_as_plainly_written(text: str) -> None:
+    """The patterns that are quick to look for find what the plain ones find."""
+    once = module._DAY_OF_MONTH.sub("D", text) if module._MAYBE_DAY.search(text) else text
+
+    assert module._DATE.sub("D", once) == _DAYS.sub("D", text)
+    assert module._CLOCK.sub("C", text) == _CLOCKS.sub("C", text)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(("slack", "slack hq", "hq", "down", "isdown", "x", " ", "-", "_", "ü")), max_size=9))
+def test_a_name_is_masked_the_same_without_a_mark_in_the_text(pieces: list[str]) -> None:
+    """The two patterns agree where both can be used."""
+    text = "".join(pieces)
+    forms = ("slack hq", "slack", "hq")
+
+    assert module._naming(forms, False).sub("N", text) == module._naming(forms, True).sub("N", text)
+
+
 def test_a_slug_masks_its_spoken_form() -> None:
     """`google-cloud` is written "Google Cloud"."""
     assert normalise("Google Cloud is down", "GCP", "google-cloud") == f"{SERVICE} is down"
@@ -54,6 +106,18 @@ def test_features_do_not_depend_on_the_neighbours() -> None:
         assert alone.word_keys.tolist() == together.word_keys[together.word_rows == row].tolist()
 
 
-def test_no_text_gives_no_features() -> None:
-    """An empty call is answered."""
-    assert len(extract([], bits=16).columns) == 0
+def test_wide_and_narrow_sorting_agree() -> None:
+    """A call of so many texts that 32 bits do not hold text and feature gives each the same features."""
+    one = extract([spell("is it down?")], bits=24)
+    many = extract([spell("is it down?")] * 300, bits=24)
+
+    assert many.columns.tolist() == one.columns.tolist() * 300
+    assert many.rows.tolist() == [row for row in range(300) for _ in one.columns]
+
+
+@pytest.mark.parametrize("texts", [[], [b""], [b"", b""]])
+def test_no_text_gives_no_features(texts: list[bytes]) -> None:
+    """An empty call is answered, and so is an empty text."""
+    found = extract(texts, bits=16)
+
+    assert len(found.columns) == len(found.word_keys) == 0
