@@ -112,7 +112,7 @@ def test_changes_come_in_order_of_time() -> None:
     assert times == sorted(times)
 
 
-def test_the_replay_is_the_same_pipeline() -> None:
+def test_i8_the_replay_is_the_same_pipeline() -> None:
     """The last state of each alert equals the live path's."""
     replayed = replay(POSTS, pipeline(), batch=7)
     until = replayed.last_at
@@ -123,7 +123,7 @@ def test_the_replay_is_the_same_pipeline() -> None:
     assert replayed.posts == len(POSTS)
 
 
-def test_posts_in_any_order_within_a_batch_are_taken_in_theirs() -> None:
+def test_f14_posts_in_any_order_within_a_batch_are_taken_in_theirs() -> None:
     """`Post.order` decides, not the collector's listing."""
     assert pipeline().feed(reversed(POSTS), POSTS[-1].seen_at) == pipeline().feed(POSTS, POSTS[-1].seen_at)
 

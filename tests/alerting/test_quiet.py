@@ -81,7 +81,7 @@ def test_history_knows_what_stands_whatever_the_order_it_is_given_in() -> None:
     assert History([aside]).aside("r", Reason.INHIBITED) == [aside]
 
 
-def test_two_ends_within_an_hour_are_flapping() -> None:
+def test_f26_two_ends_within_an_hour_are_flapping() -> None:
     """And no more once the hour has passed."""
     ends = [
         owe(Change(alert=make_alert(key=f"k{n}"), reason=Reason.RESOLVED, at=at(n * 10)), "r", at(n * 10))

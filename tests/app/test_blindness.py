@@ -74,7 +74,7 @@ def test_a_source_that_brings_most_is_missed_more_than_one_that_brings_little() 
     assert "only 10%" in without("large").why
 
 
-def test_an_outage_stays_one_when_nothing_is_heard() -> None:
+def test_i6_an_outage_stays_one_when_nothing_is_heard() -> None:
     """I6: silence never resolves."""
     told = service_health("claude", alerts=[alert(Level.ALERT)], sources={}, learning=False)
 

@@ -171,7 +171,7 @@ def test_the_estimate_lies_below_the_truth_nine_times_in_ten() -> None:
     assert above <= 12
 
 
-def test_f32_a_flood_waits_for_its_own_turn_and_memory_is_bounded() -> None:
+def test_f32_f34_a_flood_waits_for_its_own_turn_and_memory_is_bounded() -> None:
     """Three sources, room for one large harvest: all get their turn, and no more bytes are held than allowed."""
     large = Harvest(posts=said(100, share=0.1))
     small = Harvest(posts=said(1, share=0.1))

@@ -90,7 +90,7 @@ def test_the_root_is_alerted_first_and_explains_its_children(shown: tuple[list[s
 
 
 @pytest.mark.slow
-def test_the_joke_raises_nothing(shown: tuple[list[str], list[Alert]]) -> None:
+def test_f38_the_joke_raises_nothing(shown: tuple[list[str], list[Alert]]) -> None:
     """Thirty people laugh about Spotify in fifty minutes."""
     lines, alerts = shown
 

@@ -81,7 +81,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.mark.parametrize("loses_memory", [False, True], ids=["runs on", "restarts each time"])
-def test_what_a_receiver_does_not_take_goes_to_its_fallback_once(store: Store, loses_memory: bool) -> None:
+def test_f24_what_a_receiver_does_not_take_goes_to_its_fallback_once(store: Store, loses_memory: bool) -> None:
     """After half a minute, with the reason; told of the end too; nothing is doubled when the first comes back."""
     desk = Desk(store, PAIR, loses_memory=loses_memory)
     alert = make_alert()

@@ -49,7 +49,7 @@ def _edit(path: Path, **changes: object) -> None:
         pytest.param(lambda d: _edit(d / MANIFEST, prior={}), "states no prior", id="no prior"),
     ],
 )
-def test_a_damaged_artifact_is_refused_and_the_floor_takes_over(
+def test_f30_a_damaged_artifact_is_refused_and_the_floor_takes_over(
     damage: object, said: str, copy: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A typed error that says what is wrong; without a choice of model the keyword classifier warns and works."""

@@ -138,7 +138,7 @@ def test_a_denial_is_worth_less(said: str, denied: str, service: str, judge: Jud
     ],
 )
 @pytest.mark.parametrize("text", ["I like the new GitHub design", "how do I change my avatar on Discord?"])
-def test_an_order_in_a_post_accuses_nobody(order: str, text: str, judge: Judge) -> None:
+def test_f39_an_order_in_a_post_accuses_nobody(order: str, text: str, judge: Judge) -> None:
     """Neither the service the post is about nor the one that the order names."""
     post = Post(source="hackernews", id="1", created_at=EPOCH, seen_at=EPOCH, text=f"{text}. {order}")
     judged = judge.classifier.judge(list(judge.matcher.match(post)))
@@ -151,7 +151,7 @@ def _suite(name: str) -> Iterator[str]:
         yield json.loads(line)["text"]
 
 
-def test_the_hard_suite_does_not_get_worse(judge: Judge) -> None:
+def test_f38_the_hard_suite_does_not_get_worse(judge: Judge) -> None:
     """Somebody else's 300 negatives and 200 positives, never trained on; the card states the rates themselves."""
     negatives = [judge.now(text) < 0.5 for text in _suite("hard_negatives")]
     positives = [judge.now(text) >= 0.5 for text in _suite("hard_positives")]

@@ -217,7 +217,7 @@ def test_a_post_without_an_author_is_a_post(tmp_path: Path, author: str | None) 
     assert post.author != "ada"
 
 
-def test_a_post_of_ten_megabytes_is_cut(tmp_path: Path) -> None:
+def test_f33_a_post_of_ten_megabytes_is_cut(tmp_path: Path) -> None:
     """16 kB are kept, whole characters, and it is said."""
     (post,), counters = read(write(tmp_path / "a.jsonl", line(1, text="é" * 5_000_000)))
 

@@ -126,7 +126,7 @@ def test_deletions_are_reported_and_take_a_waiting_post_away() -> None:
     assert second.deleted == (first.posts[0].key,)
 
 
-def test_a_restart_reads_five_seconds_again_and_repeats_nothing() -> None:
+def test_f22_a_restart_reads_five_seconds_again_and_repeats_nothing() -> None:
     """The cursor is saved with the posts; the replay's known posts are left out, its new ones are not."""
     state = Jetstream([Said(at(1), "claude one"), Said(at(8), "claude two"), Said(at(9), "claude three")])
 
@@ -142,7 +142,7 @@ def test_a_restart_reads_five_seconds_again_and_repeats_nothing() -> None:
     assert second.gaps == ()
 
 
-def test_a_lost_connection_is_made_again_without_loss() -> None:
+def test_f22_a_lost_connection_is_made_again_without_loss() -> None:
     """The server breaks off after each replay; what came meanwhile is there, once."""
 
     def end(number: int) -> str | None:
@@ -167,7 +167,7 @@ def test_a_lost_connection_is_made_again_without_loss() -> None:
     assert run(state, use) == ["claude one", "claude two", "claude three"]
 
 
-def test_a_cursor_that_is_too_old_is_a_gap() -> None:
+def test_f22_a_cursor_that_is_too_old_is_a_gap() -> None:
     """The server's archive begins later: we go on live, and say which span was not heard."""
     state = Jetstream([Said(at(1), "claude one")])
 

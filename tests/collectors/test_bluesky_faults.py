@@ -20,7 +20,7 @@ from tests.collectors.servers_bluesky import V1, V2, Jetstream, Said
 from tests.loopback import Loopback, Reply, unused_port
 
 
-def test_a_silent_connection_is_given_up() -> None:
+def test_f22_a_silent_connection_is_given_up() -> None:
     """A peer that is there and says nothing is not a calm network."""
     state = Jetstream([Said(at(1), "claude one")])
     impatient = Reach(idle=0.2, first_delay=0.01, longest_delay=0.02)

@@ -128,7 +128,7 @@ def test_reddit_entries_lose_their_signature() -> None:
     assert post.url == "https://www.reddit.com/r/ClaudeAI/comments/1abcde/x/"
 
 
-def test_old_news_are_counted_and_left_out() -> None:
+def test_f15_old_news_are_counted_and_left_out() -> None:
     """A search feed is full of last week; only what is fresh is a post."""
     with Loopback({"/feed": Reply((FIXTURES / "google_news.rss").read_bytes())}) as server:
         harvest = poll(server.url + "/feed")
@@ -137,7 +137,7 @@ def test_old_news_are_counted_and_left_out() -> None:
     assert harvest.rejected == (("old", 1),)
 
 
-def test_an_unchanged_feed_is_asked_conditionally() -> None:
+def test_f19_an_unchanged_feed_is_asked_conditionally() -> None:
     """ETag and Last-Modified travel through the cursor; 304 brings nothing and keeps the cursor's memory."""
 
     def answer(request: Request) -> Reply:
@@ -171,7 +171,7 @@ def test_an_unchanged_body_is_not_parsed_again() -> None:
     assert jobs == 0
 
 
-def test_an_old_entry_under_a_new_guid_is_not_told_again() -> None:
+def test_f15_an_old_entry_under_a_new_guid_is_not_told_again() -> None:
     """Feeds re-issue entries under new ids; author and words are what counts."""
     with Loopback({"/feed": Reply(rss(item("down", guid="1", author="ada")))}) as server:
         first = poll(server.url + "/feed")
@@ -181,6 +181,22 @@ def test_an_old_entry_under_a_new_guid_is_not_told_again() -> None:
         second = poll(server.url + "/feed", first.cursor)
 
     assert [post.id for post in second.posts] == ["3"]
+
+
+def test_f42_a_feed_that_claims_the_ids_of_another_takes_nothing_from_it() -> None:
+    """Each named feed is a source of its own, and an id means something within its source only."""
+    with Loopback(
+        {"/a": Reply(rss(item("down", guid="1"))), "/b": Reply(rss(item("all is well", guid="1")))}
+    ) as server:
+        urls = {name: {"url": f"{server.url}/{name}", "allow_private": True} for name in ("a", "b")}
+
+        async def both(context: CollectorContext) -> list[tuple[str, str]]:
+            made = build({"google_news": False, "mastodon": [], "urls": urls}, context)
+            return [post.key for each in made for post in (await each.poll(None, now=NOW)).posts]
+
+        keys = run(both)
+
+    assert keys == [("feed:a", "1"), ("feed:b", "1")]
 
 
 def test_two_people_may_say_the_same_words() -> None:
@@ -205,7 +221,7 @@ def test_missing_ids_dates_and_titles_are_dealt_with() -> None:
 
 
 @pytest.mark.parametrize("at", ["Fri, 01 Jan 2100 00:00:00 GMT", "Mon, 02 Mar 2026 15:00:00 GMT", "not a date"])
-def test_a_future_or_impossible_date_is_set_back(at: str) -> None:
+def test_f13_a_future_or_impossible_date_is_set_back(at: str) -> None:
     """A post is never written after it was seen."""
     with Loopback({"/feed": Reply(rss(item("first", guid="1")))}) as server:
         first = poll(server.url + "/feed")

@@ -106,7 +106,7 @@ def test_nothing_is_lost_or_told_twice_over_polls() -> None:
     assert third.posts == ()
 
 
-def test_a_burst_of_thousands_is_paged_back_to_the_cursor() -> None:
+def test_f16_a_burst_of_thousands_is_paged_back_to_the_cursor() -> None:
     """3,500 posts in four minutes come completely."""
     start = int(NOW.timestamp())
     algolia = Algolia([(1, start)])

@@ -126,7 +126,7 @@ def test_a_search_and_a_community_bring_the_same_post_once() -> None:
     assert (searched.query["q"], searched.query["sort"]) == (["claude down"], ["new"])
 
 
-def test_old_entries_among_the_new_do_not_stop_the_paging() -> None:
+def test_f17_old_entries_among_the_new_do_not_stop_the_paging() -> None:
     """Known entries that turn up at the top of a burst are no anchors."""
     known = [entry(number, ago=300 - number) for number in range(1, 50)]
     reddit = FakeReddit(list(known))
@@ -143,7 +143,7 @@ def test_old_entries_among_the_new_do_not_stop_the_paging() -> None:
     assert second.gaps == ()
 
 
-def test_an_empty_page_loses_nothing() -> None:
+def test_f17_an_empty_page_loses_nothing() -> None:
     """A listing that is empty for once is caught up at the next poll."""
     reddit = FakeReddit([entry(number, ago=200 - number) for number in range(20)])
     with serving(reddit, comments=False) as (_, settings):

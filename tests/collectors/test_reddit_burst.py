@@ -78,7 +78,7 @@ def inside(at: float, gaps: Sequence[Coverage]) -> bool:
 
 
 @pytest.mark.parametrize("gone", [0.0, 0.2], ids=["nothing deleted", "a fifth deleted"])
-def test_a_burst_within_reach_loses_nothing(gone: float) -> None:
+def test_f16_a_burst_within_reach_loses_nothing(gone: float) -> None:
     """From one post in 50 s to 200 a second, each request taking a second: every post comes once."""
     phases = ((300.0, 0.02), (3.5, 200.0), (40.0, 20.0), (300.0, 0.02))
     reddit = FakeReddit(arrivals(*phases), now=START.timestamp(), takes=1.0)
@@ -100,7 +100,7 @@ def test_a_steady_rate_that_requests_can_follow_loses_nothing(rate: float) -> No
     assert heard.gaps == []
 
 
-def test_beyond_the_reach_gaps_account_for_every_missing_post() -> None:
+def test_f16_beyond_the_reach_gaps_account_for_every_missing_post() -> None:
     """200 a second for a minute: what is missing lies in gaps, and within a gap nothing was heard."""
     reddit = FakeReddit(arrivals((100.0, 0.02), (60.0, 200.0), (100.0, 1.0)), now=START.timestamp(), takes=1.0)
 

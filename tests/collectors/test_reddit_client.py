@@ -32,7 +32,7 @@ def classes(module: ModuleType) -> dict[str, type[BaseException]]:
     }
 
 
-def test_every_exception_class_of_the_libraries_has_a_meaning() -> None:
+def test_f18_every_exception_class_of_the_libraries_has_a_meaning() -> None:
     """A new one in a new version fails here until somebody says what it means; none is listed that is gone."""
     found = {name for module in LIBRARIES for name in classes(module)}
 
@@ -40,7 +40,7 @@ def test_every_exception_class_of_the_libraries_has_a_meaning() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(MEANING))
-def test_every_exception_becomes_a_transport_error(name: str) -> None:
+def test_f18_every_exception_becomes_a_transport_error(name: str) -> None:
     """Made without their constructors, which want more than there is."""
     kind = {name: each for module in LIBRARIES for name, each in classes(module).items()}[name]
     error = kind.__new__(kind)

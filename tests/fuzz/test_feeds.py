@@ -17,7 +17,7 @@ COUNT = int(os.environ.get("FUZZ", "3000"))
 
 
 @pytest.mark.timeout(900)
-def test_mutated_feeds_neither_escape_nor_hang() -> None:
+def test_g5_mutated_feeds_neither_escape_nor_hang() -> None:
     """Every one is read or refused with a reason, within 2 s and 400 MB, and the next one is none the worse."""
     outcome = asyncio.run(fuzz(0, COUNT))
 

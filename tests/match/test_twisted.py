@@ -40,7 +40,7 @@ def test_no_services_no_mentions() -> None:
 
 
 @pytest.mark.parametrize("part", ["claude ", "slack.slack/", "é claude ", "#slack", "teams won't ", "x ", "@slack-"])
-def test_a_megabyte_of_names_takes_no_seconds(part: str) -> None:
+def test_f33_a_megabyte_of_names_takes_no_seconds(part: str) -> None:
     """One name is looked at only so often, and only the beginning of a text is read."""
     begun = time.process_time()
 
@@ -75,7 +75,7 @@ _TWINS = {"a": "а", "c": "с", "e": "е", "o": "о", "i": "і", "s": "ѕ"}
     st.lists(_HIDDEN, min_size=60, max_size=60),
     st.lists(st.booleans(), min_size=60, max_size=60),
 )
-def test_lookalikes_and_hidden_characters_change_nothing(
+def test_f40_lookalikes_and_hidden_characters_change_nothing(
     case: tuple[str, str], hidden: list[str], twins: list[bool]
 ) -> None:
     """A name written with foreign letters or invisible signs is still the name."""

@@ -107,7 +107,7 @@ def about(service: str, at: float = 5, *, reason: Reason = Reason.OPENED, receiv
     return make_notification(reason, alert, receiver=receiver, number=f"{reason.value}-{at:g}")  # type: ignore[arg-type]
 
 
-def test_a_channel_that_was_down_for_six_hours_gets_one_summary_within_a_minute(day: Day) -> None:
+def test_f27_a_channel_that_was_down_for_six_hours_gets_one_summary_within_a_minute(day: Day) -> None:
     """Forty messages gathered; one comes, naming all with their true times; the next one is ordinary again."""
     ops = day.collector()
     ops.down = DeliveryError("refused")
@@ -159,7 +159,7 @@ def test_the_summary_comes_in_one_piece_also_after_a_restart(day: Day) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_fifty_services_at_once_are_at_most_five_messages_and_all_are_named(day: Day, seed: int) -> None:
+def test_f25_fifty_services_at_once_are_at_most_five_messages_and_all_are_named(day: Day, seed: int) -> None:
     """One cause, forty-nine that run on it, in any order within a minute; the first message comes at once."""
     ops = day.collector()
     rnd = random.Random(seed)

@@ -117,7 +117,7 @@ def test_a_begun_try_is_counted_and_its_last_error_cleared(store: Store) -> None
     assert kept(store, other(4).id).attempts == 0
 
 
-def test_a_confirmed_message_keeps_its_time_and_reference(store: Store) -> None:
+def test_i4_a_confirmed_message_keeps_its_time_and_reference(store: Store) -> None:
     """The first confirmation counts; a failure that comes after it changes nothing."""
     owe(store, FIRST, SECOND, other(3))
     store.outbox.mark_failed(FIRST.id, "no", minute(11), now=NOW)

@@ -43,7 +43,7 @@ def test_a_duplicate_never_changes_what_is_stored(store: Store) -> None:
     assert store.read.posts() == [make_post(1)]
 
 
-def test_accepted_duplicate_and_rejected_add_up_to_what_was_received(store: Store) -> None:
+def test_i5_accepted_duplicate_and_rejected_add_up_to_what_was_received(store: Store) -> None:
     """Over several polls, by reason."""
     store.add_posts("hackernews", [make_post(1), make_post(2)], "a", (), [("no text", 3)], now=NOON)
     store.add_posts(
@@ -57,7 +57,7 @@ def test_accepted_duplicate_and_rejected_add_up_to_what_was_received(store: Stor
     assert (counts.cursor, counts.polled_at) == ("b", minute(1))
 
 
-def test_the_cursor_moves_with_the_posts_or_not_at_all(store: Store) -> None:
+def test_i2_the_cursor_moves_with_the_posts_or_not_at_all(store: Store) -> None:
     """A span that the schema refuses undoes the whole poll."""
     store.add_posts("hackernews", [make_post(1)], "a", now=NOON)
 

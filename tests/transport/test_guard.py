@@ -176,7 +176,7 @@ def test_a_malformed_or_foreign_url_opens_no_connection(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", _PRIVATE_URLS)
-def test_a_url_that_leads_inside_opens_no_connection(url: str) -> None:
+def test_g7_a_url_that_leads_inside_opens_no_connection(url: str) -> None:
     """Judged by what the name resolves to; one bad address among good ones is enough."""
     assert _fetch(url) == ("Permanent", [])
 
@@ -210,7 +210,7 @@ def test_a_rebinding_name_is_resolved_once_a_connection() -> None:
     assert set(stub.asked) == {"93.184.216.34"}
 
 
-def test_a_thousand_rebinding_sequences_reach_nothing_private() -> None:
+def test_g7_a_thousand_rebinding_sequences_reach_nothing_private() -> None:
     """Each name answers anew at every look-up: public first and private later, the other way round, both at once."""
     chance = random.Random(7)
     inside = [each for each in _REFUSED_ADDRESSES.split() if each != "not-an-address"]

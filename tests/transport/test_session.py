@@ -110,7 +110,7 @@ _FAULTS: list[tuple[str, Reply, type[TransportError]]] = [
 
 
 @pytest.mark.parametrize(("name", "reply", "kind"), _FAULTS, ids=[name for name, _, _ in _FAULTS])
-def test_a_fault_becomes_a_typed_error_and_the_next_fetch_works(
+def test_g6_a_fault_becomes_a_typed_error_and_the_next_fetch_works(
     name: str, reply: Reply, kind: type[TransportError]
 ) -> None:
     """Each kind of trouble has its type and a message that names the place; a good page beside it is unharmed."""
@@ -173,7 +173,7 @@ def test_a_gzip_bomb_costs_little_memory() -> None:
     ("header", "seconds"),
     [("7", 7.0), ("0", 1.0), ("86400", 3600.0), ("Mon, 02 Mar 2026 12:00:30 GMT", 30.0), ("soon", None), ("nan", None)],
 )
-def test_retry_after_is_obeyed_and_clamped(header: str, seconds: float | None) -> None:
+def test_f20_retry_after_is_obeyed_and_clamped(header: str, seconds: float | None) -> None:
     """Seconds and dates, never under a second or over an hour; the host is then left alone."""
     headers = {"Retry-After": header, "Date": "Mon, 02 Mar 2026 12:00:00 GMT"}
     with Loopback({"/": Reply("slow down", status=429, headers=headers)}) as server:
@@ -242,7 +242,7 @@ def test_a_post_is_sent_once_and_never_redirected() -> None:
     assert "S3CR3T" not in str(caught.value)
 
 
-def test_an_html_page_is_no_json() -> None:
+def test_f19_an_html_page_is_no_json() -> None:
     """A challenge page sent with status 200 is told apart."""
     with pytest.raises(Hostile, match="HTML page"):
         Response(url="https://example.org/x", status=200, body=b"<!doctype html>").json()

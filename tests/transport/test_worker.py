@@ -110,7 +110,7 @@ _HARMLESS = {
 
 
 @pytest.mark.parametrize("name", list(_HARMLESS))
-def test_an_odd_but_harmless_feed_is_read(
+def test_f19_an_odd_but_harmless_feed_is_read(
     name: str, loop_and_worker: tuple[asyncio.AbstractEventLoop, ParseWorker]
 ) -> None:
     """Leading blanks, marks, doctypes, cuts and giants are mended or shortened."""
