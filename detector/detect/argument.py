@@ -21,6 +21,7 @@ SPARSE, LIVELY = 0.05, 0.2  # mentions a minute
 LOCAL_LEAST = 0.7  # a lull before a window lowers its expectation no further than this
 LOCAL_MOST = 2.0  # and a rise raises it by at most so many standard deviations: beyond, the rise itself is news
 LEAK_MOST, LEAK = 0.3, 1.5  # how much of a surplus of other talk is taken for misread complaints
+LEAK_SPREAD = 1.0  # relative variance of that: how far one surge is misread more than another
 
 
 class Argument(NamedTuple):
@@ -48,6 +49,9 @@ def enough_people(sums: Sums, start: Start, needed: int) -> tuple[bool, bool]:
     """Whether `needed` people complain since `start` on their own, or together with those who report it."""
     voters, reports = sums.voters - start.voters, sums.reports - start.reports
     sure = sums.sure - start.sure
+    loud = sums.loud - start.loud
+    if loud > 1 and voters - loud + 1 < needed - 1:
+        return False, False
     alone = voters >= needed and sure >= SURE_ALONE
     return alone, voters + reports >= needed and reports >= 1 and sure >= SURE_TOGETHER
 
@@ -89,20 +93,23 @@ def rarest(
             local = LOCAL_LEAST
         elif local > ceiling:
             local = ceiling
-        mu = (expected - start.expected) * local * scale + 1e-9
+        mu = max(expected - start.expected, 0.0) * local * scale + 1e-9
         over = count - 1.15 * mu
         if over <= 0.0:
             continue
         need = to_beat + rate - slack
         if need > 0.0 and (count - mu) * (count - mu) < need * mu:
             continue
+        drift = 1.5 * phi * (1.0 - exp((start.at - frontier) / DRIFT))
+        spread = min(1.0 / (k0 + start.local_count) + drift + blur, most)
         talk = chatter - start.chatter - (talk_expected - start.talk_expected) * local - count
         if talk > 0.0:
-            mu += leak * talk
+            misread = leak * talk
+            spread = (spread * mu * mu + LEAK_SPREAD * misread * misread) / ((mu + misread) * (mu + misread))
+            mu += misread
             if count <= 1.15 * mu:
                 continue
-        drift = 1.5 * phi * (1.0 - exp((start.at - frontier) / DRIFT))
-        kappa = 1.0 / min(1.0 / (k0 + start.local_count) + drift + blur, most)
+        kappa = 1.0 / spread
         if divergence(count, mu, kappa) < need:
             continue
         speaks = any(enough_people(sums, start, needed))

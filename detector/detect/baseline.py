@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from math import exp, floor, sqrt
 from typing import Any, ClassVar
 
+from detector.detect.packing import packed, unpacked
+
 WEEK = 168
 _HOUR_KEEP = 0.5 ** (1.0 / 72.0)  # the level's half-life: 3 days
 _DAY_KEEP = exp(-1.0 / 24.0)
@@ -21,7 +23,7 @@ _FAST_KEEP = exp(-1.0 / 4.0)
 _WEEK_KEEP = 0.85
 _SPREAD_KEEP = _HOUR_KEEP**0.2
 _DAILY, _HOURLY = _WEEK_KEEP ** (1.0 / 7.0), _WEEK_KEEP ** (1.0 / 24.0)
-_KEPT = 4  # decimals of the tables: a state of few bytes, which a restart reads back exactly
+_KEPT, _SHAPED = 1, 3  # decimals of the tables: counts stand beside 20, profiles beside 5; read back exactly
 _K_HOUR, _K_DAY = 20.0, 5.0  # prior strengths, in complaints
 _SHAPE_AFTER = 36.0  # hours: before that the level is too unsure to divide by
 PHI_PRIOR, PHI_FLOOR = 0.12, 0.02
@@ -202,10 +204,10 @@ class Baseline:
             self.exposure[slot] = round(self.exposure[slot] * _WEEK_KEEP + level, _KEPT)
         keep = _WEEK_KEEP ** (hours / WEEK)
         gain = level * hours
-        self.hour_counts = [count * keep for count in self.hour_counts]
-        self.hour_exposure = [seen * keep + gain / 24.0 for seen in self.hour_exposure]
-        self.day_counts = [count * keep for count in self.day_counts]
-        self.day_exposure = [seen * keep + gain / 7.0 for seen in self.day_exposure]
+        self.hour_counts = [count and round(count * keep, _SHAPED) for count in self.hour_counts]
+        self.hour_exposure = [round(seen * keep + gain / 24.0, _SHAPED) for seen in self.hour_exposure]
+        self.day_counts = [count and round(count * keep, _SHAPED) for count in self.day_counts]
+        self.day_exposure = [round(seen * keep + gain / 7.0, _SHAPED) for seen in self.day_exposure]
 
     def _learn(self, slot: int, count: float, exposure: float) -> None:
         level = (self.level_count + 0.2) / (self.level_hours + 0.2)  # written out here and below: run for every hour
@@ -251,10 +253,12 @@ class Baseline:
         day_count, day_seen = self.day_counts[day], self.day_exposure[day]
         by_hour = (hour_count + _K_DAY) / (hour_seen + _K_DAY)
         by_day = (day_count + 4 * _K_DAY) / (day_seen + 4 * _K_DAY)
-        self.hour_counts[hour] = hour_count * _DAILY + clipped
-        self.hour_exposure[hour] = hour_seen * _DAILY + gain * by_day
-        self.day_counts[day] = day_count * _HOURLY + clipped
-        self.day_exposure[day] = day_seen * _HOURLY + gain * by_hour
+        if hour_count or clipped:
+            self.hour_counts[hour] = round(hour_count * _DAILY + clipped, _SHAPED)
+        if day_count or clipped:
+            self.day_counts[day] = round(day_count * _HOURLY + clipped, _SHAPED)
+        self.hour_exposure[hour] = round(hour_seen * _DAILY + gain * by_day, _SHAPED)
+        self.day_exposure[day] = round(day_seen * _HOURLY + gain * by_hour, _SHAPED)
 
     def _follow_shift(self, level: float) -> None:
         """A day at under a third of its expectation, or some hours at an eighth: the stream has shrunk; follow it."""
@@ -280,11 +284,12 @@ class Baseline:
         ]
         slots = zip(self.counts, self.exposure, [own * day for day in by_day for own in by_hour], strict=True)
         self.shape = [
-            round((count + _K_HOUR) / (seen + _K_HOUR / (max(0.02, profile))), _KEPT) for count, seen, profile in slots
+            round((count + _K_HOUR) / (seen + _K_HOUR / (max(0.02, profile))), _SHAPED)
+            for count, seen, profile in slots
         ]
         self.dirty = False
 
-    STATE: ClassVar[tuple[str, ...]] = (
+    NUMBERS: ClassVar[tuple[str, ...]] = (
         "learned",
         "total",
         "level_count",
@@ -295,23 +300,37 @@ class Baseline:
         "fast_expected",
         "spread",
         "spread_weight",
-        "counts",
-        "exposure",
-        "hour_counts",
-        "hour_exposure",
-        "day_counts",
-        "day_exposure",
-        "shape",
         "dirty",
     )
+    TABLES: ClassVar[dict[str, int]] = {
+        "counts": _KEPT,
+        "exposure": _KEPT,
+        "hour_counts": _SHAPED,
+        "hour_exposure": _SHAPED,
+        "day_counts": _SHAPED,
+        "day_exposure": _SHAPED,
+        "shape": _SHAPED,
+    }
 
     def dump(self) -> dict[str, Any]:
         """The learned part as JSON-compatible values."""
-        return {name: list(value) if isinstance(value := getattr(self, name), list) else value for name in self.STATE}
+        tables = packed([(getattr(self, name), decimals) for name, decimals in self.TABLES.items()])
+        return {"numbers": [getattr(self, name) for name in self.NUMBERS], "tables": tables}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take over a dumped state."""
+        """Take over a dumped state, or one of before format 8: its tables have more decimals, until they are learned.
+
+        Raises:
+            ValueError: the tables cannot be read.
+        """
         self.until = self.since
-        for name in self.STATE:
-            value = state[name]
-            setattr(self, name, list(value) if isinstance(value, list) else value)
+        if "tables" not in state:
+            for name in (*self.NUMBERS, *self.TABLES):
+                value = state[name]
+                decimals = self.TABLES.get(name)
+                setattr(self, name, value if decimals is None else [round(one, decimals) for one in value])
+            return
+        for name, value in zip(self.NUMBERS, state["numbers"], strict=True):
+            setattr(self, name, value)
+        for name, column in zip(self.TABLES, unpacked(state["tables"], list(self.TABLES.values())), strict=True):
+            setattr(self, name, column)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from detector.detect.argument import DRIFT
 from detector.detect.baseline import PHI_FLOOR, PHI_PRIOR
 from detector.detect.weights import weight
+from detector.detect.windows import DECIMALS
 
 if TYPE_CHECKING:
     from detector.detect.scan import ScanDetector
@@ -56,7 +57,7 @@ def hear(scan: ScanDetector, at: float, after: float, now: float, source: str) -
     if at < scan.frontier:
         for start in scan.starts.kept:
             if start.at > at:
-                start.chatter += talk
+                start.chatter = round(start.chatter + talk, DECIMALS)
 
 
 def move(scan: ScanDetector, at: float) -> None:

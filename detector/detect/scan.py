@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from math import exp, floor, log
 
@@ -23,14 +23,15 @@ from detector.detect.argument import Argument, enough_people, people_needed, rar
 from detector.detect.baseline import Baseline
 from detector.detect.calibration import multiplicity
 from detector.detect.closing import Closing
-from detector.detect.dedupe import Copies, Votes, shingles
+from detector.detect.dedupe import Copies, Votes, person, shingles
+from detector.detect.episode import HOLD_MINUTES, HOLD_OVER, Episode, Held
 from detector.detect.hearing import LATE_MINUTES, VOICE, hear, skim
 from detector.detect.localtime import hour_of_week
 from detector.detect.negbin import MONTH_MINUTES, log_tail
 from detector.detect.state import dump_scan, load_scan
 from detector.detect.usual import Usual
 from detector.detect.weights import ComplaintShare, WeightScale, posterior, weight
-from detector.detect.windows import Start, Starts, Sums
+from detector.detect.windows import DECIMALS, Start, Starts, Sums
 from detector.domain import (
     Budget,
     Coverage,
@@ -52,27 +53,6 @@ SURE_NAMELESS = 0.6  # no more than this from a post without an author: four of 
 NEW_ACCOUNT = timedelta(days=7)  # a younger account argues, but its owner is no voter; unknown age is not new
 SAID_KEPT = 400  # newest accepted posts whose places are told
 ACCEPT = 0.25  # weights below only feed the baseline
-
-
-@dataclass(slots=True)
-class Episode:
-    """An open watch or alert.
-
-    Attributes:
-        seen: minute at which it was last confirmed, by the order in which posts became known.
-        start: the window's first post (a copy; later posts may be inserted before it).
-        told_people, told_score, expected: the argument of the last signal.
-        total: people since it opened.
-    """
-
-    level: Level
-    seen: float
-    start: Start
-    told_people: float
-    told_score: float
-    expected: float
-    closing: Closing | None = None
-    total: float = 0.0
 
 
 class ScanDetector:
@@ -137,10 +117,13 @@ class ScanDetector:
         if w < VOICE and p.report < 0.5:
             return signals
         accepted = w >= ACCEPT
-        author = f"{'a' if accepted else 'f'}:{post.source}/{post.author or post.id}"
-        if not self.votes.fresh(at, author):
+        author = person(f"{'a' if accepted else 'f'}:{post.source}/{post.author or post.id}")
+        moment = round(at, DECIMALS)
+        if not self.votes.fresh(moment, author):
+            if accepted and p.complaint >= VOTER:
+                self._again(author)
             return signals
-        if accepted and self.copies.is_copy(at, shingles(post.text, judgement.mention.matched)):
+        if accepted and self.copies.is_copy(moment, shingles(post.text, judgement.mention.matched)):
             return signals
         self.usual.count(at, people=w)
         report = p.report > p.complaint and p.now >= 0.5
@@ -152,7 +135,7 @@ class ScanDetector:
         self._count(at, w, young, sure=sure, voter=sure > 0.0 and not new, report=report, keep=accepted or report)
         if accepted:
             self.scale.learn(w)
-            self.said.append((at, post.source))
+            self.said.append((moment, post.source))
         if not (accepted or report):
             return signals
         argued = self._argue(post.seen_at, known, w)
@@ -205,6 +188,11 @@ class ScanDetector:
         if episode is None or self.usual.was_deaf(minute):
             return []
         if episode.closing is None:
+            if episode.held is not None and minute - episode.held.at >= HOLD_MINUTES:
+                held, episode.held = episode.held, None
+                if self.sums.loud == held.start.loud:
+                    argument = Argument(held.score, held.start, held.people, held.expected)
+                    return [self._open(argument, from_minutes(minute), minute)]
             return self._close(minute) if minute - episode.seen >= WATCH_MINUTES else []
         self.usual.skip(minute - 1.0, minute - 1.0)
         why = episode.closing.minute(minute, self.usual.rate(minute))
@@ -220,54 +208,57 @@ class ScanDetector:
         self.episode = None
         if alerted:
             self.starts.kept.clear()
+            self.said.clear()
             self.sums.local_count = self.sums.local_expected = 0.0
         return [Signal(level=None, at=from_minutes(minute))]
+
+    def _again(self, author: int) -> None:
+        """A voter has posted again: remembered once, in the windows that contain the vote."""
+        voted = self.votes.again(author)
+        if voted is not None:
+            self.sums.loud += 1
+            for start in (*self.starts.kept, *(self.episode.starts() if self.episode is not None else ())):
+                start.loud += start.at > voted
+
+    def _nearly(self, start: Start) -> bool:
+        """Whether one voice is lacking, where many are asked for: of four who do not post again within a minute."""
+        sums, needed = self.sums, self.needed
+        return (
+            needed > HOLD_OVER
+            and sums.loud == start.loud
+            and sums.young == start.young
+            and enough_people(sums, start, needed - 1)[0]
+        )
 
     # -- counting and arguing --------------------------------------------------------------------------------------
 
     def _count(self, at: float, w: float, young: float, *, sure: float, voter: bool, report: bool, keep: bool) -> None:
         """Add one post at its place in time; a late one is added to the windows that contain it."""
-        later = [start for start in self.starts.kept if start.at > at] if at < self.frontier else []
-        before, chatter = self.sums.total, self.sums.chatter
-        people = (self.sums.voters, self.sums.sure, self.sums.reports, self.sums.young)
-        expected, talk_expected = self.sums.expected, self.sums.talk_expected
-        if later:
-            before, chatter = later[0].before, later[0].chatter
-            people = (later[0].voters, later[0].sure, later[0].reports, later[0].young)
+        sums = self.sums
+        before: Sums | Start = sums
+        total, expected, talk_expected = sums.total, sums.expected, sums.talk_expected
         if at < self.frontier:
             people_since, talk_since = self.usual.expected(at, self.frontier)
             expected -= people_since
             talk_expected -= talk_since
-        for start in later:
-            start.before += w
-            start.voters += voter
-            start.sure += sure
-            start.young += young
-            start.reports += report
+            later = [start for start in self.starts.kept if start.at > at]
+            if later:
+                before, total = later[0], later[0].before
+            for start in (*later, *(self.episode.starts() if self.episode is not None else ())):
+                if start.at > at:
+                    start.add(w, young, sure=sure, voter=voter, report=report)
         if keep:
-            self.sums.index += 1
-            start = Start(
-                at=at,
-                index=self.sums.index,
-                expected=expected,
-                talk_expected=talk_expected,
-                before=before,
-                own=w,
-                chatter=chatter,
-                voters=people[0],
-                sure=people[1],
-                reports=people[2],
-                young=people[3],
-                local_count=self.sums.local_count,
-                local_expected=self.sums.local_expected,
+            sums.index += 1
+            start = Start.of(
+                before, at=at, total=total, expected=expected, talk_expected=talk_expected, own=w, now=sums
             )
-            self.starts.add(start, self.sums.index)
-        self.sums.local_count += w * self.scale.value
-        self.sums.total += w
-        self.sums.voters += voter
-        self.sums.sure += sure
-        self.sums.young += young
-        self.sums.reports += report
+            self.starts.add(start, sums.index)
+        sums.local_count += w * self.scale.value
+        sums.total += w
+        sums.voters += voter
+        sums.sure += sure
+        sums.young += young
+        sums.reports += report
 
     def _argue(self, seen_at: datetime, known: float, w: float) -> Signal | None:
         """Score the windows after an accepted post and say so where it matters."""
@@ -292,18 +283,23 @@ class ScanDetector:
             return self._open(enough, seen_at, known)
         if found is None:
             return None
+        waits = episode.held if episode is not None else None
+        if waits is None and found.score >= threshold and self._nearly(found.start):
+            waits = Held(known, replace(found.start), found.people, found.score, found.expected)
         if episode is not None:
-            episode.seen = known
+            episode.seen, episode.held = known, waits
             if found.score < episode.told_score + 1.5:
                 return None
-        self.episode = Episode(Level.WATCH, known, found.start, found.people, found.score, found.expected)
+        self.episode = Episode(
+            Level.WATCH, known, replace(found.start), found.people, found.score, found.expected, held=waits
+        )
         return Signal(level=Level.WATCH, at=seen_at, estimate=self._estimate(seen_at, found))
 
     def _open(self, argument: Argument, seen_at: datetime, known: float) -> Signal:
         score, start, people, mu = argument
         alone, _ = enough_people(self.sums, start, self.needed)
         closing = Closing.of(start.at, known, people, mu)
-        self.episode = Episode(Level.ALERT, known, start, people, score, mu, closing, people)
+        self.episode = Episode(Level.ALERT, known, replace(start), people, score, mu, closing, people)
         self.usual.skip(start.at, known)
         estimate = self._estimate(seen_at, argument)
         return Signal(level=Level.ALERT, at=seen_at, estimate=estimate, corroborated=not alone)
@@ -334,7 +330,7 @@ class ScanDetector:
             return_period_months=round(exp(min(score - multiplicity(self.usual.people.level / 60.0), 40.0)), 2),
             ratio=round(people / max(mu, 0.01), 2),
             score=round(score, 3),
-            window_minutes=round(self.frontier - start.at, 2),
+            window_minutes=round(max(self.frontier - start.at, 0.0), 2),
             sources=self._sources(start.at),
             voters=self.sums.voters - start.voters,
         )

@@ -8,6 +8,9 @@ their neighbours (the dyadic idea of Rufibach and Walther, Block criterion for m
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
+
+DECIMALS, FINE = 3, 7  # of what a start remembers: rounded when it begins, so that a restart reads it back exactly
 
 
 @dataclass(slots=True)
@@ -21,6 +24,7 @@ class Sums:
         chatter: other mentions.
         voters, reports: people and corroborating posts.
         sure: sum of the voters' probabilities.
+        loud: voters who have posted again.
         young: the part of `total` that new accounts brought.
         local_count, local_expected: discounted counts and expectation: the local level.
     """
@@ -32,6 +36,7 @@ class Sums:
     chatter: float = 0.0
     voters: int = 0
     sure: float = 0.0
+    loud: int = 0
     young: float = 0.0
     reports: int = 0
     local_count: float = 0.0
@@ -54,6 +59,7 @@ class Start:
         sure: sum of the voters' probabilities before it.
         young: weights of new accounts before it.
         local_count, local_expected: the local level before the post, so an outage cannot raise its own null.
+        loud: those of the voters before it who have posted again.
     """
 
     at: float
@@ -69,6 +75,62 @@ class Start:
     reports: int
     local_count: float
     local_expected: float
+    loud: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        before: Sums | Start,
+        *,
+        at: float,
+        total: float,
+        expected: float,
+        talk_expected: float,
+        own: float,
+        now: Sums,
+    ) -> Start:
+        """A start whose sums are those of `before` (of which `total` are people) and whose local level is of `now`."""
+        return cls(
+            at=round(at, DECIMALS),
+            index=now.index,
+            expected=round(expected, FINE),
+            talk_expected=round(talk_expected, DECIMALS),
+            before=round(total, DECIMALS),
+            own=round(own, DECIMALS),
+            chatter=round(before.chatter, DECIMALS),
+            voters=before.voters,
+            sure=round(before.sure, DECIMALS),
+            young=round(before.young, DECIMALS),
+            reports=before.reports,
+            local_count=round(now.local_count, DECIMALS),
+            local_expected=round(now.local_expected, DECIMALS),
+            loud=before.loud,
+        )
+
+    def add(self, w: float, young: float, *, sure: float, voter: bool, report: bool) -> None:
+        """One more post before this one became known."""
+        self.before = round(self.before + w, DECIMALS)
+        self.voters += voter
+        self.sure = round(self.sure + sure, DECIMALS)
+        self.young = round(self.young + young, DECIMALS)
+        self.reports += report
+
+    PACKED: ClassVar[dict[str, int]] = {
+        "at": DECIMALS,
+        "index": 0,
+        "expected": FINE,
+        "talk_expected": DECIMALS,
+        "before": DECIMALS,
+        "own": DECIMALS,
+        "chatter": DECIMALS,
+        "voters": 0,
+        "sure": DECIMALS,
+        "young": DECIMALS,
+        "reports": 0,
+        "local_count": DECIMALS,
+        "local_expected": DECIMALS,
+        "loud": 0,
+    }
 
 
 @dataclass(slots=True)

@@ -95,15 +95,12 @@ def test_an_outage_on_the_source_that_is_left_is_found_sooner_for_it() -> None:
     assert opened(told=True) < opened(told=False)
 
 
-def test_the_places_survive_json_and_a_state_without_them_loads() -> None:
-    """Format 6 knew none."""
+def test_the_places_survive_json() -> None:
+    """They are a part of the state."""
     detector = learned()
     detector.muffle(gone("reddit", LATER, LATER + 30))
     state = json.loads(json.dumps(detector.dump()))
-    again, older = build(SLACK, Budget.parse("1/year"), 0.2), build(SLACK, Budget.parse("1/year"), 0.2)
+    again = build(SLACK, Budget.parse("1/year"), 0.2)
     again.load(state)
-    older.load({**state, "format": 6, "usual": {k: v for k, v in state["usual"].items() if k != "places"}})
 
     assert again.usual.places == detector.usual.places
-    assert older.usual.places.total == 0.0
-    assert older.usual.people.level == detector.usual.people.level
