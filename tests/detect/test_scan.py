@@ -129,7 +129,7 @@ def test_news_alone_raises_nothing() -> None:
     assert signals == []
 
 
-def test_one_loud_author_is_one_person() -> None:
+def test_f35_one_loud_author_is_one_person() -> None:
     """A thousand posts by one author count once."""
     loud = [make_judgement(10 * DAY + i / 20, number=i, author="loud") for i in range(1000)]
     _, signals = play([make_judgement(0.0, p=CHATTER), *loud])
@@ -137,7 +137,7 @@ def test_one_loud_author_is_one_person() -> None:
     assert signals == []
 
 
-def test_a_copied_text_is_one_vote_however_many_accounts_post_it() -> None:
+def test_f36_a_copied_text_is_one_vote_however_many_accounts_post_it() -> None:
     """Sockpuppets with one long text do not make an outage."""
     text = "Slack has been failing for our whole company since this morning and nobody there answers us"
     copies = [make_judgement(10 * DAY + i / 10, number=i, text=text) for i in range(200)]
@@ -253,7 +253,7 @@ def test_silence_does_not_close_an_alert_while_nothing_can_be_heard() -> None:
     assert any(signal.level is None for signal in detector.advance(at(11 * DAY + 60)))
 
 
-def test_a_post_that_arrives_hours_late_is_not_counted() -> None:
+def test_f14_a_post_that_arrives_hours_late_is_not_counted() -> None:
     """Old posts that resurface are no news."""
     late = [make_judgement(10 * DAY + i, seen=10 * DAY + 300 + i, number=i) for i in range(20)]
     detector, signals = play([make_judgement(0.0, p=CHATTER), *late])
@@ -262,7 +262,7 @@ def test_a_post_that_arrives_hours_late_is_not_counted() -> None:
     assert detector.late == 20
 
 
-def test_posts_that_arrive_minutes_late_still_argue() -> None:
+def test_f14_posts_that_arrive_minutes_late_still_argue() -> None:
     """Every source has a delay; windows are in event time."""
     late = [make_judgement(10 * DAY + i, seen=10 * DAY + i + 3 + (i % 3), number=i) for i in range(8)]
     late.sort(key=lambda judgement: judgement.mention.post.order)
@@ -271,7 +271,7 @@ def test_posts_that_arrive_minutes_late_still_argue() -> None:
     assert any(signal.level is Level.ALERT for signal in signals)
 
 
-def test_new_accounts_alone_raise_only_a_watch_and_unknown_age_is_not_new() -> None:
+def test_f37_new_accounts_alone_raise_only_a_watch_and_unknown_age_is_not_new() -> None:
     """Two hundred accounts of yesterday are not an outage."""
     young = [make_judgement(10 * DAY + i, number=i, account_created_at=at(9 * DAY)) for i in range(30)]
     old = [make_judgement(10 * DAY + i, number=i, account_created_at=at(-400 * DAY)) for i in range(4)]
