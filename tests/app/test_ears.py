@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from detector.app.ears import LONGEST_BACKOFF, Ears
+from detector.app.ears import LONGEST_BACKOFF, NOTE_EVERY, Ears
+from detector.app.health import STALE_AFTER
 from detector.domain import EPOCH, CoverageState
 from detector.errors import Permanent, Temporary
 
@@ -155,3 +156,36 @@ def test_deaf_since_the_last_of_them_was_heard() -> None:
     assert found.deaf_since(["a"], at(99)) == at(10)
     assert found.deaf_since([], at(99)) == at(99)
     assert found.deaf_since(["page"], at(99)) == at(99)
+
+
+def test_one_failure_is_a_streak_and_its_end_is_said() -> None:
+    """Not only the second: the span since the last answer was not heard."""
+    found = ears()
+    found.rejoice("a", at(0))
+    found.complain("a", Temporary("no"), 30.0)
+
+    assert found.rejoice("a", at(30)) is True
+    assert found.rejoice("a", at(60)) is False
+
+
+def test_a_quick_source_is_asked_again_quickly() -> None:
+    """A failure without a wish of the server's waits as long as the source's own pace says, not a second."""
+    found = ears()
+
+    assert found.complain("a", Temporary("no"), 0.5) == 0.5
+    assert found.complain("b", Temporary("no", retry_after=0.0), 0.25) == 0.25
+
+
+def test_what_has_no_interval_is_expected_within_a_minute_until_it_says_otherwise() -> None:
+    """A status page, say; its own word counts then, however short."""
+    found = ears()
+
+    assert found.of("page").expected == 60.0
+    found.rejoice("page", at(0), expected=0.5)
+    assert found.of("page").expected == 0.5
+
+
+def test_a_source_that_answers_is_noted_each_minute() -> None:
+    """So a crash costs a minute of what was heard, and `status` has called nobody stale by then."""
+    assert 4 * NOTE_EVERY < STALE_AFTER
+    assert timedelta(minutes=1) == NOTE_EVERY
