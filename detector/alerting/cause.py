@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import inf, log
+from math import exp, inf, log
 
 from detector.alerting.evidence import Gallery
 from detector.alerting.kin import Loudness, kinship
@@ -32,6 +32,7 @@ FAILING_SHARE = 0.03  # the same where it fails itself
 NAMED_WITHIN = timedelta(minutes=10)
 
 LEAD = timedelta(minutes=2)  # relations may have grown loud before the service itself
+LEADS = (LEAD, LEAD / 2, timedelta())  # when a host may have begun to fail, before the service was heard
 LATELY = timedelta(minutes=60)  # people of the last hour are not "usual"
 
 
@@ -142,16 +143,21 @@ class Causes:
         return Cause()
 
     def _kinship(self, service: str, host: str, onset: datetime, at: datetime, *, named: bool) -> float:
+        """Log likelihood ratio that a host fails: the mean of its failing since the onset and since times before it."""
+        ratios = [self._failing_since(service, host, onset - lead, at, named=named) for lead in LEADS]
+        top = max(ratios)
+        return top + log(sum(exp(one - top) for one in ratios) / len(ratios))
+
+    def _failing_since(self, service: str, host: str, since: datetime, at: datetime, *, named: bool) -> float:
         nearer = {service, *self.hosting.between(service, host)}
         others = [
             slug for slug in self.hosting.below.get(host, ()) if nearer.isdisjoint((slug, *self.hosting.above(slug)))
         ]
-        own = self._told(host, onset, at, besides=None if named else service)
-        return kinship([self._told(slug, onset, at) for slug in others], own, most=inf if named else HOST_ALONE)
+        own = self._told(host, since, at, besides=None if named else service)
+        return kinship([self._told(slug, since, at) for slug in others], own, most=inf if named else HOST_ALONE)
 
-    def _told(self, service: str, onset: datetime, at: datetime, besides: str | None = None) -> tuple[int, float]:
-        """People since shortly before the onset who do not name `besides`, and how many are usual in that time."""
-        since = onset - LEAD
+    def _told(self, service: str, since: datetime, at: datetime, besides: str | None = None) -> tuple[int, float]:
+        """People since then who do not name `besides`, and how many are usual in that time."""
         gallery = self.galleries.get(service)
         people = lately = 0
         if gallery is not None:

@@ -21,7 +21,6 @@ SPARSE, LIVELY = 0.05, 0.2  # mentions a minute
 LOCAL_LEAST = 0.7  # a lull before a window lowers its expectation no further than this
 LOCAL_MOST = 2.0  # and a rise raises it by at most so many standard deviations: beyond, the rise itself is news
 LEAK_MOST, LEAK = 0.3, 1.5  # how much of a surplus of other talk is taken for misread complaints
-LEAK_SPREAD = 1.0  # relative variance of that: how far one surge is misread more than another
 
 
 class Argument(NamedTuple):
@@ -104,9 +103,7 @@ def rarest(
         spread = min(1.0 / (k0 + start.local_count) + drift + blur, most)
         talk = chatter - start.chatter - (talk_expected - start.talk_expected) * local - count
         if talk > 0.0:
-            misread = leak * talk
-            spread = (spread * mu * mu + LEAK_SPREAD * misread * misread) / ((mu + misread) * (mu + misread))
-            mu += misread
+            mu += leak * talk
             if count <= 1.15 * mu:
                 continue
         kappa = 1.0 / spread

@@ -91,6 +91,7 @@ class Stream:
         copied: number of the copied text, -1 where a post has its own words.
         hard: chatter of a viral that reads like complaints.
         usual, rate: complaints a minute, minute by minute: the rhythm alone, and with the level that nobody sees.
+        talk, hard_talk: other mentions a minute, and those that read like complaints.
         deaf: spans without a collector.
     """
 
@@ -102,6 +103,8 @@ class Stream:
     hard: Flags
     usual: Floats
     rate: Floats
+    talk: Floats
+    hard_talk: Floats
     outages: tuple[Outage, ...]
     deaf: tuple[tuple[float, float], ...]
 
@@ -127,8 +130,10 @@ def simulate(plan: Plan) -> Stream:
     for share, complains in ((1.0, True), (others, False)):
         if share:
             draft.people(_events(rng, rate * share), complaint=complains, repeats=plan.repeats)
+    talk, hard_talk = rate * others, rate * 0.0
     for start in _moments(rng, plan.virals, 0.0, minutes - 600.0):
-        _viral(rng, draft, start, usual * (1.0 + others))
+        surge, alike = _viral(rng, draft, start, usual * (1.0 + others))
+        (hard_talk if alike else talk)[int(start) : int(start) + len(surge)] += surge
     for start in _moments(rng, plan.campaigns, 0.0, minutes - 600.0):
         _campaign(rng, draft, start)
     outages = tuple(_outage(rng, draft, plan, start, rate) for start in _onsets(rng, plan))
@@ -139,7 +144,7 @@ def simulate(plan: Plan) -> Stream:
         keep &= (at < start) | (at >= end)
     order = np.flatnonzero(keep)[np.argsort(at[keep], kind="stable")]
     columns = (at[order], complaint[order], author[order], copied[order], hard[order])
-    return Stream(plan, *columns, usual, rate, outages, deaf)
+    return Stream(plan, *columns, usual, rate, talk, hard_talk, outages, deaf)
 
 
 class _Draft:
@@ -257,14 +262,17 @@ def _onsets(rng: np.random.Generator, plan: Plan) -> list[float]:
     return found
 
 
-def _viral(rng: np.random.Generator, draft: _Draft, start: float, usual: Floats) -> None:
+def _viral(rng: np.random.Generator, draft: _Draft, start: float, usual: Floats) -> tuple[Floats, bool]:
+    """A surge of chatter from minute `start`: mentions a minute, and whether they read like complaints."""
     import numpy as np
 
     size, fade = exp(rng.uniform(np.log(4.0), np.log(25.0))), rng.uniform(60.0, 300.0)
     first = int(start)
     age = np.arange(first, min(len(usual), first + int(3 * fade))) - first
-    rate = size * usual[first : first + len(age)] * np.exp(-age / fade) * np.minimum(1.0, (age + 1) / 10.0)
-    draft.add(_events(rng, rate, first), complaint=False, hard=bool(rng.random() < 0.4))
+    rate: Floats = size * usual[first : first + len(age)] * np.exp(-age / fade) * np.minimum(1.0, (age + 1) / 10.0)
+    at, hard = _events(rng, rate, first), bool(rng.random() < 0.4)
+    draft.add(at, complaint=False, hard=hard)
+    return rate, hard
 
 
 def _campaign(rng: np.random.Generator, draft: _Draft, start: float) -> None:

@@ -171,8 +171,10 @@ def virals(size: Size, pool: Executor) -> None:
     for ratio in (100.0, 30.0):
         waits = [one.delay for one in found.found if one.ratio == ratio]
         near = sum(wait <= 10 for wait in waits) / max(len(waits), 1)
+        own, best = quantile(waits, 0.5), quantile(found.limit[ratio], 0.5)
         say(f"| x{ratio:g} at matched {found.budget:.2g}/month: median; P(<=10); n | "
-            f"{minutes(quantile(waits, 0.5))}; {near:.2f}; {len(waits)} |")  # fmt: skip
+            f"{minutes(own)}; {near:.2f}; {len(waits)} |",
+            f"| x{ratio:g}, the oracle at 1/month; ours over it | {minutes(best)}; {own / best:.2f} |")  # fmt: skip
     say(f"| left out, already open | {found.blocked} |")
 
 

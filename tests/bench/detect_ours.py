@@ -28,6 +28,9 @@ from detector.registry import load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+    import numpy.typing as npt
+
 START = 2_922 * 7.0 * DAY  # a Monday in January 2026, minutes since EPOCH
 WARMUP = 14.0 * DAY  # what our detector sees before the scored part; rivals see everything
 MERGE = 360.0  # alerts closer than this are one episode, for us and for the rivals
@@ -135,14 +138,19 @@ def copied_text(number: int) -> str:
     return f"please share what simulated did to all of us customers in the {name} affair this week"
 
 
-def _noisy(stream: Stream) -> list[float]:
-    """Probabilities of a classifier that errs in 5.8 % either way, at the labels' prior; hard virals shift by 1."""
+def scores(stream: Stream) -> npt.NDArray[np.float64]:
+    """Scores of a classifier that errs in 5.8 % either way; hard virals shift by 1."""
     import numpy as np
 
     rng = np.random.default_rng((stream.plan.seed, 77))
-    middle = np.where(stream.complaint, 2.2, -2.2 + stream.hard)
-    score = rng.normal(middle, 1.4)
-    odds = np.exp(4.4 / 1.4**2 * score) * PRIOR / (1.0 - PRIOR)
+    return rng.normal(np.where(stream.complaint, 2.2, -2.2 + stream.hard), 1.4)
+
+
+def _noisy(stream: Stream) -> list[float]:
+    """The same as probabilities, at the labels' prior."""
+    import numpy as np
+
+    odds = np.exp(4.4 / 1.4**2 * scores(stream)) * PRIOR / (1.0 - PRIOR)
     p: list[float] = (odds / (1.0 + odds)).tolist()
     return p
 

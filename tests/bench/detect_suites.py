@@ -11,6 +11,7 @@ from random import Random
 from detector.detect.simulate import DAY, Plan, simulate
 from detector.domain import Judgement, Level, Mention, Post, Probabilities, Service, from_minutes
 from detector.protocols import Detector
+from tests.bench.detect_limit import oracle
 from tests.bench.detect_ours import START, Found, Rate, delays, judgements, make, matched, null_rate
 
 KINDS = ("sockpuppets", "copy-paste", "one loud author", "resurfaced posts", "satire")
@@ -34,6 +35,7 @@ class Virals:
     budget: float
     found: list[Found]
     blocked: int
+    limit: dict[float, list[float]]
 
 
 def virals(services: int, days: int, pool: Executor, *, seed: int = 500) -> Virals:
@@ -46,7 +48,8 @@ def virals(services: int, days: int, pool: Executor, *, seed: int = 500) -> Vira
     true = [replace(plan, seed=plan.seed + 300, every_hours=60.0) for plan in plans]
     found, blocked = delays(true, budget, pool, noisy=True)
     nominal = next((rate for nominal, rate in tried if nominal == 1.0), None)
-    return Virals(nominal or null_rate(plans, 1.0, 28.0 * DAY, pool, noisy=True), budget, found, blocked)
+    limit = {ratio: oracle(plans, true, ratio, 28.0 * DAY, pool) for ratio in calm.ratios}
+    return Virals(nominal or null_rate(plans, 1.0, 28.0 * DAY, pool, noisy=True), budget, found, blocked, limit)
 
 
 def campaigns(count: int, pool: Executor, *, seed: int = 900) -> dict[str, tuple[int, int, int]]:
