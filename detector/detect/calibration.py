@@ -7,7 +7,8 @@ services to busy ones.
 
 Realised over nominal with these (streams of `detector.detect.simulate` that were not used to set them; episodes in
 service-months): at .01 a minute .94 of 1/year (14 in 179) and .60 of 1/month (107 in 179); .05: .87 (13 in 179) and
-.62 (111 in 179); .5: .80 (2 in 30) and .64 (19 in 30); 5: .57 of 4/month (19 in 8); 50: .54 of 4/month (3 in 1.4).
+.62 (111 in 179); .5: .80 (2 in 30) and .64 (19 in 30); 5: .95 of 1/month (17 in 18) and .47 of 4/month (34 in 18);
+50: .54 of 4/month (3 in 1.4).
 """
 
 from __future__ import annotations
