@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -180,36 +180,6 @@ class Detector(Protocol):
 
     def load(self, state: dict[str, Any]) -> None:
         """Take over a dumped state."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Talk:
-    """Judged mentions of one service as columns, in `Post.order`.
-
-    Attributes:
-        known, written: `seen_at` and `created_at` of the posts, as `domain.to_minutes` has them.
-        complaint, now, report: probabilities.
-        source, official: of the posts.
-    """
-
-    known: Sequence[float]
-    written: Sequence[float]
-    complaint: Sequence[float]
-    now: Sequence[float]
-    report: Sequence[float]
-    source: Sequence[str]
-    official: Sequence[bool]
-
-
-@runtime_checkable
-class Skims(Protocol):
-    """A detector that can take many mentions at once as long as it has nothing to say; not every detector must."""
-
-    def skim(self, talk: Talk) -> Iterator[int]:
-        """Take the mentions in order as `observe` would, but for those at the yielded places.
-
-        Before the iterator is asked to go on, the caller lets time pass and has the mention at that place observed.
-        """
 
 
 @runtime_checkable

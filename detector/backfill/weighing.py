@@ -2,7 +2,7 @@
 
 Detectors know nothing of each other, so within a block they run one after another. Time passes for one that has an
 episode open as it does in the pipeline: to the whole minute before each of its posts, and at the end of each block. A
-detector that skims (`protocols.Skims`) is handed columns, and most rows never become objects.
+detector that skims (`detect.talk.Skims`) is handed columns, and most rows never become objects.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from detector.backfill.columns import Block
 from detector.backfill.rows import moment
 from detector.backfill.tape import Said
-from detector.protocols import Detector, Signal, Skims, Talk
+from detector.detect.talk import Skims, Talk
+from detector.protocols import Detector, Signal
 
 I64 = NDArray[np.int64]
 

@@ -19,7 +19,7 @@ from detector.detect.windows import DECIMALS
 
 if TYPE_CHECKING:
     from detector.detect.scan import ScanDetector
-    from detector.protocols import Talk
+    from detector.detect.talk import Talk
 
 LATE_MINUTES = 60.0  # an older post is stored and judged but not counted
 TAU_SHORTEST = 4.0  # minutes: the shortest memory of the local level
@@ -100,7 +100,7 @@ def move(scan: ScanDetector, at: float) -> None:
 def skim(scan: ScanDetector, talk: Talk) -> Iterator[int]:
     """Take the mentions that are no voice, while no episode is open; yield the place of each that has to be observed.
 
-    See `detector.protocols.Skims`.
+    See `detector.detect.talk.Skims`.
     """
     share, usual, prior = scan.share, scan.usual, scan.prior
     columns = zip(

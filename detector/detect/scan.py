@@ -29,6 +29,7 @@ from detector.detect.hearing import LATE_MINUTES, VOICE, hear, skim
 from detector.detect.localtime import hour_of_week
 from detector.detect.negbin import MONTH_MINUTES, log_tail
 from detector.detect.state import dump_scan, load_scan
+from detector.detect.talk import Talk
 from detector.detect.usual import Usual
 from detector.detect.weights import ComplaintShare, WeightScale, posterior, weight
 from detector.detect.windows import DECIMALS, Start, Starts, Sums
@@ -44,7 +45,7 @@ from detector.domain import (
     from_minutes,
     to_minutes,
 )
-from detector.protocols import Signal, Talk
+from detector.protocols import Signal
 
 WATCH_BELOW = 3.0  # nats under the threshold at which a watch begins
 WATCH_MINUTES = 60.0  # a watch that does not grow is forgotten
@@ -146,7 +147,7 @@ class ScanDetector:
         return self._advance(to_minutes(now))
 
     def skim(self, talk: Talk) -> Iterator[int]:
-        """Take what is no voice; yield the places of what must be observed (`detector.protocols.Skims`)."""
+        """Take what is no voice; yield the places of what must be observed (`detector.detect.talk.Skims`)."""
         return skim(self, talk)
 
     def hear(self, coverage: Coverage) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from detector.detect.scan import ScanDetector, build
+from detector.detect.talk import Skims, Talk
 from detector.domain import (
     Budget,
     Coverage,
@@ -19,7 +20,7 @@ from detector.domain import (
     Service,
     to_minutes,
 )
-from detector.protocols import Signal, Skims, Talk
+from detector.protocols import Signal
 from tests.builders import START
 
 SLACK = Service(slug="slack", name="Slack", timezone="Europe/Berlin")
