@@ -142,3 +142,26 @@ def test_votes_are_bounded_and_the_living_stay() -> None:
     edge.fresh(0.5, "alive")
     edge.fresh(70.0, "now")
     assert set(edge.seen) == {"alive", "now"}
+
+
+def test_what_can_still_be_repeated_is_what_a_post_written_an_hour_ago_may_meet() -> None:
+    """To the minute, whatever the time of day; of texts as of votes."""
+    copies, votes = Copies(ttl=10.0), Votes(ttl=10.0)
+    for at in (1000.0, 1000.5, 1069.0):
+        assert not copies.is_copy(at, pairs(int(at * 10)))
+        assert votes.fresh(at, f"v{at}")
+
+    assert [at for at, _ in copies.recent(1070.0)] == [1000.5, 1069.0]
+    assert sorted(votes.recent(1070.0).values()) == [1000.5, 1069.0]
+    assert copies.is_copy(1078.9, pairs(10690))
+    assert not votes.fresh(1078.9, "v1069.0")
+    assert not copies.is_copy(1079.0, pairs(10690))
+
+
+def test_only_the_living_texts_stay_beyond_the_cap() -> None:
+    """What nobody can repeat any more goes first, and then nothing else has to."""
+    copies = Copies(ttl=10.0, cap=2)
+    for at in (1000.0, 1000.5, 1070.0):
+        assert not copies.is_copy(at, pairs(int(at * 10)))
+
+    assert [at for at, _ in copies.seen] == [1000.5, 1070.0]
