@@ -122,6 +122,7 @@ TEXTS = $(foreach f,reddit-top-2013 hn-2016-2018 reddit-llm-2025h1 app-reviews-c
 	github-issues-claude-code,--texts $(SHARED)/posts/$f.jsonl.gz)
 LABELS = --labels $(SHARED)/labels/train.jsonl --labels data/labels/archive.jsonl $(TEXTS) \
 	--own data/labels/own.jsonl --own data/labels/own_a.jsonl --own data/labels/own_b.jsonl --own data/labels/own_c.jsonl \
+	--own data/labels/own_d.jsonl --measured data/labels/unseen.jsonl \
 	--measured data/labels/natural.jsonl --measured $(SHARED)/labels/dev-twcs.jsonl \
 	--measured tests/fixtures/behaviour/hard_negatives.jsonl --measured tests/fixtures/behaviour/hard_positives.jsonl
 

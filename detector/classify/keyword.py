@@ -184,13 +184,57 @@ def of_another_year(post: Post) -> bool:
     return found is not None and int(found[1]) < post.created_at.year
 
 
+_DENIED = re.compile(
+    r"\b(?:is|are|was)(?: not|n['\u2019]?t| never)(?: (?!just|only|merely|simply)\w{1,12})? (?:down|offline|dead|broken)\b"
+    r"|\b(?:do ?n['\u2019]?t think|doubt|nobody sa\w{2}|no one sa\w{2}|never said|not saying) "
+    r"(?:[\w.'&-]{1,20} ){1,4}(?:is|are|was) (?:down|offline|dead|broken)\b"
+    r"|\b(?:having|have|has|had|see|seeing) (?:no|zero) (?:problems?|issues?|trouble|outages?|errors?)\b"
+)
+_PLANNED = re.compile(r"\bwill (?:all )?be (?:down|offline|unavailable)\b")
+_AND_YET = re.compile(
+    r"[?]|\b(?:but|yet|though|although|except|still|any ?one|just me|wo ?n['\u2019]?t|ca ?n['\u2019]?t|cannot|not (?!down|offline|dead"
+    r"|broken)\w+ing|errors?|time ?outs?|timing out|5\d\d)\b"
+)
+
+
+_SHORT = 160  # characters: in a longer post one denial rarely is the whole of it
+_SETTLING = ("down", "offline", "unavailable", "broken", "dead", " no ", " zero ")
+
+
+def settled(text: str) -> str | None:
+    """The label that a bare denial ("X is not down") or announcement ("X will be down tonight") settles, if any.
+
+    Models weigh words; in a short post "down" outweighs "not". Nothing is settled where the post goes on about
+    something that fails, or asks.
+
+    >>> [settled(text) for text in ("Slack is not down", "slack isn't down but nothing loads", "is Slack not down?")]
+    ['other', None, None]
+    >>> settled("GitHub will be down tonight for two hours"), settled("GitHub is down")
+    ('past', None)
+    """
+    said = text.lower() if len(text) <= _SHORT else ""
+    if not any(word in said for word in _SETTLING):
+        return None
+    label = "other" if _DENIED.search(said) else "past" if _PLANNED.search(said) else None
+    return None if label is None or _AND_YET.search(said) else label
+
+
+_KEPT = 0.05
+"""Share of a complaint's probability that stays where the words or the date settle that it is none."""
+
+
 def spoken_for(mention: Mention, p: Probabilities) -> Probabilities:
-    """What who speaks and when settles: a provider's own post is no complaint, a page of another year is past."""
+    """What who speaks, when and in which words settles: a provider's own post is no complaint, nor is a denial; a page
+    of another year is past, and what is announced is not yet.
+    """
     if mention.post.official:
         p = Probabilities(0.0, p.report, p.past, p.solo, p.other + p.complaint)
     if of_another_year(mention.post):
-        kept = 0.05
-        p = Probabilities(p.complaint * kept, p.report * kept, p.past + p.now * (1 - kept), p.solo, p.other)
+        p = Probabilities(p.complaint * _KEPT, p.report * _KEPT, p.past + p.now * (1 - _KEPT), p.solo, p.other)
+    elif (label := settled(mention.post.text)) is not None:
+        taken = p.complaint * (1 - _KEPT)
+        past, other = (p.past + taken, p.other) if label == "past" else (p.past, p.other + taken)
+        p = Probabilities(p.complaint * _KEPT, p.report, past, p.solo, other)
     return p
 
 

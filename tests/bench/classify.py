@@ -48,7 +48,7 @@ print(took, int(status.split("VmHWM:")[1].split()[0]) / 1024)
 
 def mix(count: int, *, seed: int = 7) -> tuple[list[Mention], str]:
     """`count` mentions, one in twenty of them *now*, and where their words come from."""
-    names = ("own.jsonl", "own_a.jsonl", "own_b.jsonl", "own_c.jsonl")
+    names = ("own.jsonl", "own_a.jsonl", "own_b.jsonl", "own_c.jsonl", "own_d.jsonl")
     if POSTS.is_dir():
         texts = [path for path in sorted(POSTS.glob("*.gz")) if not path.name.startswith(HELD_BACK)]
         posts, said = read_labels([data_path("labels", "natural.jsonl")], texts=texts).posts, "natural sample, unseen"

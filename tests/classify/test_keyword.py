@@ -99,7 +99,7 @@ def test_rules_that_are_skipped_would_have_found_nothing(words: list[str], betwe
     assert hits(text) == [pattern.search(text) is not None for _, pattern in RULES]
 
 
-@pytest.mark.parametrize("name", ["own.jsonl", "own_a.jsonl", "own_b.jsonl", "own_c.jsonl"])
+@pytest.mark.parametrize("name", ["own.jsonl", "own_a.jsonl", "own_b.jsonl", "own_c.jsonl", "own_d.jsonl"])
 def test_no_hit_is_hidden_on_whole_posts(name: str) -> None:
     """The same over the posts in our own words."""
     for post in read_labels([data_path("labels", name)]).posts:
