@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 
-from detector.detect.dedupe import COPIED_SHARE, MIN_COPIED_WORDS, Copies, Votes, shingles
+from detector.detect.dedupe import COPIED_SHARE, MIN_COPIED_WORDS, Copies, Votes, person, shingles
 
 LONG = "the upload page has been failing for our whole office since nine this morning in leeds"
 
@@ -165,3 +167,48 @@ def test_only_the_living_texts_stay_beyond_the_cap() -> None:
         assert not copies.is_copy(at, pairs(int(at * 10)))
 
     assert [at for at, _ in copies.seen] == [1000.5, 1070.0]
+
+
+def test_nothing_is_forgotten_up_to_the_cap() -> None:
+    """Not even what is out of time; one more, and only the living stay, all of them."""
+    copies, votes = Copies(ttl=10.0, cap=4), Votes(ttl=10.0, cap=4)
+    for number, at in enumerate((0.0, 1000.0, 1001.0, 1002.0)):
+        copies.is_copy(at, pairs(number * 10))
+        votes.fresh(at, f"v{number}")
+    assert (len(copies.seen), len(votes.seen)) == (4, 4)
+
+    copies.is_copy(1003.0, pairs(990))
+    votes.fresh(1003.0, "new")
+
+    assert [at for at, _ in copies.seen] == sorted(votes.seen.values()) == [1000.0, 1001.0, 1002.0, 1003.0]
+
+
+def test_of_too_many_living_votes_the_newest_half_stays() -> None:
+    """Half of the cap, and of equals always the same."""
+    votes = Votes(ttl=100.0, cap=6)
+    for name in "abcdefg":
+        votes.fresh(1.0, name)
+
+    assert set(votes.seen) == {"e", "f", "g"}
+
+
+def test_who_posts_again_is_told_once_a_vote() -> None:
+    """With the moment of the vote; a new vote begins anew; somebody forgotten was never loud."""
+    votes = Votes(ttl=10.0, cap=2)
+    votes.fresh(0.0, "a")
+    assert votes.again("nobody") is None
+    assert (votes.again("a"), votes.again("a")) == (0.0, None)
+    assert not votes.fresh(5.0, None, "a")
+    assert votes.again("a") is None
+    assert votes.fresh(50.0, None, "a")
+    assert (votes.again("a"), votes.again("a")) == (50.0, None)
+    votes.fresh(51.0, "b")
+    votes.fresh(200.0, "c")
+    assert set(votes.seen) == {"c"}
+    assert votes.loud == set()
+
+
+def test_the_key_of_a_person_never_changes() -> None:
+    """Saved states hold it; three bytes of it."""
+    assert person("ada") == 0xFFFFFF & zlib.crc32(b"ada")
+    assert max(person(str(number)) for number in range(3000)) < 2**24
