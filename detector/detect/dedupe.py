@@ -16,7 +16,7 @@ _NOISE = re.compile(r"https?://\S+|[@#]\w+|\bRT\b|[^\w\s']|_|\d+")
 MIN_COPIED_WORDS = 8
 LATEST = 60.0  # minutes after it was written at which a post still counts
 COPIED_SHARE = 0.75  # of the shorter text's word pairs
-PAIR = 0xFFFF  # bits kept of a word pair: two of 30 agree by chance once in 70 texts, and 22 would have to
+PAIR = 0xFFFFFF  # bits kept of a word pair: with 16 a text of ten words passed for a copy now and then
 VOTE = 0xFFFFFF  # bits kept of a person: among 1,000 who voted lately a stranger is taken for one in 17,000
 
 Key = str | int
