@@ -32,7 +32,8 @@ class Oracle:
         looks: how often the feed was read.
         quiet: nothing new is said any more.
         refuse: answers of the channel to come instead of "ok", last first.
-        broken: answers of the feed to come instead of entries, last first.
+        broken: what the feed answers instead of entries, and until which moment (`time.monotonic`). By time, not by
+            number: who is asked ever more rarely would never come to the end of them.
         each_look: how many idle posts each look at the feed finds.
         a_second: how many more it finds for each second since the look before, however often it looks.
         look_back: how many entries the feed shows.
@@ -43,7 +44,7 @@ class Oracle:
         self.failing: list[int] = []
         self.told: Counter[int] = Counter()
         self.refuse: list[Reply] = []
-        self.broken: list[Reply] = []
+        self.broken: tuple[Reply, float] | None = None
         self.each_look = 8
         self.a_second = 0.0
         self.look_back = WINDOW
@@ -79,8 +80,8 @@ class Oracle:
 
     def _feed(self, _: Request) -> Reply:
         with self._lock:
-            if self.broken:
-                return self.broken.pop()
+            if self.broken is not None and time.monotonic() < self.broken[1]:
+                return self.broken[0]
             self.looks += 1
             if not self.quiet:
                 passed, self._looked_at = time.monotonic() - self._looked_at, time.monotonic()

@@ -26,6 +26,7 @@ from tests.loopback import Reply
 
 FAULT_EVERY_S = 30.0
 A_SECOND = 20
+BROKEN_S = 8.0
 # How long the feed shows an entry: a source is asked every five seconds, and kept from it for ten by some faults.
 LOOK_BACK_S = 45
 SETTINGS = """
@@ -134,7 +135,10 @@ def faults(oracle: Oracle, path: Path, process: subprocess.Popen[bytes]) -> list
         return lambda: oracle.refuse.extend([reply] * 2)
 
     def feed(reply: Reply) -> Callable[[], None]:
-        return lambda: oracle.broken.extend([reply] * 2)
+        def strike() -> None:
+            oracle.broken = (reply, time.monotonic() + BROKEN_S)
+
+        return strike
 
     def parser_killed() -> None:
         with suppress(psutil.Error):
