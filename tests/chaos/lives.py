@@ -68,6 +68,11 @@ class Life:
             wrong=[*self.wrong, *other.wrong],
         )
 
+    @property
+    def right(self) -> bool:
+        """Whether every promise was kept: nothing lost or invented, at most one message again for each kill."""
+        return not (self.wrong or self.lost_posts or self.lost_alerts or self.phantom or self.repeated > self.kills)
+
     def words(self) -> str:
         """The result in a line."""
         return (
