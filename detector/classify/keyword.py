@@ -195,8 +195,6 @@ _AND_YET = re.compile(
     r"[?]|\b(?:but|yet|though|although|except|still|any ?one|just me|wo ?n['\u2019]?t|ca ?n['\u2019]?t|cannot|not (?!down|offline|dead"
     r"|broken)\w+ing|errors?|time ?outs?|timing out|5\d\d)\b"
 )
-
-
 _SHORT = 160  # characters: in a longer post one denial rarely is the whole of it
 _SETTLING = ("down", "offline", "unavailable", "broken", "dead", " no ", " zero ")
 

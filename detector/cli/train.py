@@ -5,14 +5,16 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from detector.classify.encoder import EncoderVectors
     from detector.classify.labels import LabelSet
+    from detector.classify.words import WordTable
 
 _FILE = click.Path(path_type=Path)
 
@@ -109,9 +111,6 @@ def command(
     sets = {path.stem: read_labels([path], texts=texts) for path in measured}
     if kind != "minilm":
         labelled.posts = unlike(labelled.posts, [post for found in sets.values() for post in found.posts])
-    if encoder is not None:
-        _over_encoder(labelled, encoder, out, seed=seed, said=said, prior=prior)
-        return
     if kind == "minilm":
         from detector.classify.finetune import Tuning
         from detector.classify.retune import retrain
@@ -130,23 +129,28 @@ def command(
         (out / "minilm" / "README.md").write_text(transformer_card(made), encoding="utf-8")
         click.echo(transformer_card(made))
         return
-    if archives:
+    words_of: WordTable | EncoderVectors
+    origin: dict[str, Any] = {}
+    if encoder is not None:
+        words_of, about = _encoder(encoder)
+    elif archives:
         from detector.classify.distil import archive_texts, distil, shipped_teacher, word_origin
 
         click.echo("making word vectors (minutes)", err=True)
-        table = distil(archive_texts(archives, seed=seed), sentences=sentences, seed=seed, teacher=shipped_teacher())
-        origin = word_origin(archives, sentences=sentences, seed=seed, words=len(table.keys))
+        words_of = distil(archive_texts(archives, seed=seed), sentences=sentences, seed=seed, teacher=shipped_teacher())
+        origin, about = word_origin(archives, sentences=sentences, seed=seed, words=len(words_of.keys)), None
     else:
         folder = words or model_path("static")
-        table, origin = read_words(folder), read_manifest(folder).get("words", {})
+        words_of, origin, about = read_words(folder), read_manifest(folder).get("words", {}), None
     manifest = train(
         labelled,
-        table,
+        words_of,
         out,
         recipe=Recipe(seed=seed),
         matcher=shipped_matcher(),
         command=said,
         words=origin,
+        encoder=about,
         prior=prior,
     )
     (out / "README.md").write_text(card(manifest), encoding="utf-8")
@@ -159,32 +163,14 @@ def _shares(labelled: LabelSet) -> dict[str, float]:
     return {label: max(count, 0.5) / len(labelled.posts) for label, count in labelled.counts().items()}
 
 
-def _over_encoder(
-    labelled: LabelSet, name: str, out: Path, *, seed: int, said: str, prior: dict[str, float] | None
-) -> None:
-    """A head over any encoder, with its card."""
-    from detector.classify.card import card
+def _encoder(name: str) -> tuple[EncoderVectors, dict[str, Any]]:
+    """Any encoder's vectors in the place of word vectors, and what the manifest says of it."""
     from detector.classify.encoder import REMEMBERED, EncoderVectors
-    from detector.classify.fit import Recipe
-    from detector.classify.train import train
-    from detector.cli.classify import shipped_matcher
 
     vectors = EncoderVectors(name, remember=REMEMBERED)
     about = {"name": name, "numbers": vectors.dim, "device": str(vectors.encoder.device)}
     click.echo(f"encoder {name}: {about['numbers']} numbers a text, on {about['device']}", err=True)
-    manifest = train(
-        labelled,
-        vectors,
-        out,
-        recipe=Recipe(seed=seed),
-        matcher=shipped_matcher(),
-        command=said,
-        encoder=about,
-        prior=prior,
-    )
-    (out / "README.md").write_text(card(manifest), encoding="utf-8")
-    click.echo(f"wrote {out}", err=True)
-    click.echo(card(manifest))
+    return vectors, about
 
 
 def _taught(database: Path, files: Sequence[Path], texts: Sequence[Path]) -> LabelSet:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.classify.keyword import RULES, build, hits, judge_text
+from detector.classify.keyword import RULES, build, hits, judge_text, settled, spoken_for
 from detector.classify.labels import read_labels
 from detector.classify.normalise import SERVICE, normalise
-from detector.domain import LABELS
+from detector.domain import LABELS, Probabilities
 from detector.resources import data_path
 from tests.classify.conftest import mention
 
@@ -77,6 +77,34 @@ def test_a_provider_never_complains() -> None:
 
     assert judged.p.complaint == 0
     assert sum(judged.p.as_tuple()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        pytest.param("Slack is not down", "other", id="denied"),
+        pytest.param("having no problems with Slack at all", "other", id="no problems"),
+        pytest.param("I don't think Slack is down", "other", id="doubted"),
+        pytest.param("Slack will be down tonight", "past", id="announced"),
+        pytest.param("Slack is not down but nothing loads", None, id="and yet"),
+        pytest.param("Slack isn't just down, it is gone", None, id="not just"),
+        pytest.param("is Slack not down?", None, id="asked"),
+        pytest.param("Slack is not down. " + "The rest of this post is about something else. " * 4, None, id="long"),
+    ],
+)
+def test_a_short_denial_or_announcement_is_settled(text: str, label: str | None) -> None:
+    """What a bare denial says is taken at its word, and nothing else is."""
+    unsure = Probabilities(0.6, 0.1, 0.1, 0.1, 0.1)
+    told = spoken_for(mention(text), unsure)
+
+    assert settled(text) == label
+    if label is None:
+        assert told == unsure
+    else:
+        assert told.label == label
+        assert sum(told.as_tuple()) == pytest.approx(1)
+        assert told.complaint == pytest.approx(0.03)
+        assert told.report == unsure.report
 
 
 def test_the_name_tells_the_rules() -> None:

@@ -238,22 +238,23 @@ def test_f23_a_refusal_is_reported_by_the_fallback_then_by_the_first_that_is_wel
     bad, first, named = Receiver("bad", failures=[REFUSED] * 9), Receiver("a"), Receiver("z")
     clock = Clock()
     post = sender(store, first, bad, named, clock=clock, fallbacks={"bad": "z"})
+
+    def in_trouble(receiver: Receiver) -> None:
+        receiver.failures = [DeliveryError("503")] * 2
+        for _ in range(2):
+            rounds(post, receiver.receiver)
+            clock.go(3)
+
     owe(store, about("zoom", receiver="bad"))
     rounds(post, "bad", 2)
     assert [each.id for each in store.outbox.due(clock.at)] == ["zoom-1/z/undelivered-bad"]
 
-    named.failures = [DeliveryError("503")] * 2
-    for _ in range(2):
-        rounds(post, "z")
-        clock.go(3)
+    in_trouble(named)
     owe(store, about("slack", receiver="bad"))
     rounds(post, "bad")
     assert "slack-1/a/undelivered-bad" in {each.id for each in store.read.notifications()}
 
-    first.failures = [DeliveryError("503")] * 2
-    for _ in range(2):
-        rounds(post, "a")
-        clock.go(3)
+    in_trouble(first)
     owe(store, about("notion", receiver="bad"))
     rounds(post, "bad")
     report = row(store, "notion-1/z/undelivered-bad")
