@@ -34,14 +34,18 @@ def test_f1_f2_f3_kill_9_under_load_loses_nothing(
     total = Life()
     record = Record(PROGRESS.parent / "chaos-long" / "kills.jsonl", cycles) if lives > 1 else None
     known = record.finished() if record else {}
+    # Made here and not in the threads: two of them would make pytest's own folder at once.
+    lives_in = tmp_path_factory.mktemp("lives")
 
     def one(number: int) -> Life:
         seed = 7 + number
         if seed in known:
             return known[seed].life
+        folder = lives_in / str(seed)
+        folder.mkdir()
         own = nursery if lives == 1 else Nursery()
         try:
-            life = live_through(own, tmp_path_factory.mktemp("life"), cycles, seed=seed)
+            life = live_through(own, folder, cycles, seed=seed)
         except AssertionError as error:
             if record is None:
                 raise
