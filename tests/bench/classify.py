@@ -13,6 +13,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import click
@@ -82,6 +85,49 @@ def hashing(texts: Sequence[str]) -> None:
         extract([spell(text) for text in texts[at : at + static.BATCH]], bits=18)
 
 
+def usual(texts: Sequence[str]) -> None:
+    """The same n-grams of normalised texts as scikit-learn hashes them: what such a model would wait for elsewhere."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    words = HashingVectorizer(ngram_range=(1, 2), n_features=1 << 17, alternate_sign=False)
+    letters = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), n_features=1 << 17, alternate_sign=False)
+    words.transform(texts)
+    letters.transform(texts)
+
+
+def on_all_cores(mentions: Sequence[Mention]) -> float:
+    """Posts a second of the wall clock, a process for each core, as a backfill runs; the better of two goes.
+
+    The models are loaded before, and the parts are handed over before the clock starts.
+    """
+    cores = os.cpu_count() or 1
+    parts = [mentions[number::cores] for number in range(cores)]
+    with ProcessPoolExecutor(cores, initializer=_hold, initargs=(parts,), mp_context=get_context("spawn")) as pool:
+
+        def everywhere() -> object:
+            return list(pool.map(_judge_part, range(cores)))
+
+        everywhere()
+        return pace(everywhere, len(mentions), clock=time.perf_counter)
+
+
+_PARTS: list[Sequence[Mention]] = []
+
+
+def _hold(parts: list[Sequence[Mention]]) -> None:
+    _PARTS[:] = parts
+    _model().judge(parts[0][:64])
+
+
+@cache
+def _model() -> cascade.CascadeClassifier:
+    return cascade.build()
+
+
+def _judge_part(number: int) -> int:
+    return len(_model().judge(_PARTS[number]))
+
+
 def loading(module: str) -> tuple[float, float]:
     """Seconds to build a classifier in a fresh process, and its peak RSS in MB after judging once."""
     done = subprocess.run(
@@ -108,7 +154,8 @@ def main() -> None:
     reader = pace(lambda: second.judge(few), len(few))
     before = both.again, both.judged
     together = pace(lambda: both.judge(mentions), count)
-    wall = pace(lambda: both.judge(mentions), count, clock=time.perf_counter)
+    wall = on_all_cores(mentions)
+    elsewhere = pace(lambda: usual(texts[:4000]), min(count, 4000))
     band = (both.again - before[0]) / (both.judged - before[1])
     click.echo(f"mix: {count} mentions, 5 % now ({said}); {os.cpu_count()} cores\n")
     click.echo(f"static, posts per CPU-second                       {alone:10,.0f}")
@@ -116,9 +163,12 @@ def main() -> None:
         f"  its limit: normalising, tokenising, hashing      {with_folding:10,.0f}   ({alone / with_folding:.0%} of it)"
     )
     click.echo(f"  tokenising and hashing alone                     {limit:10,.0f}   ({alone / limit:.0%} of it)")
+    click.echo(
+        f"  the same n-grams hashed by scikit-learn, alone   {elsewhere:10,.0f}   ({alone / elsewhere:.0%} of it)"
+    )
     click.echo(f"transformer, posts per CPU-second                  {reader:10,.0f}")
     click.echo(f"cascade, posts per CPU-second                      {together:10,.0f}")
-    click.echo(f"cascade, posts per second, all cores of the machine {wall:9,.0f}")
+    click.echo(f"cascade, posts per second, a process for each core {wall:10,.0f}")
     click.echo(f"  read twice (the band)                            {band:10.1%}")
     for module in ("static", "cascade"):
         took, memory = loading(module)
