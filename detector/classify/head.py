@@ -93,7 +93,7 @@ class Head:
         plain: (len(COUNTS), 5) float32.
         bias: (5,) float32.
         scale, shift: (5,) float32, the calibration of each score.
-        together: (2^bits, 8) float32, `hashed`, `idf` and two of nothing: a feature is fetched from one place.
+        weighed: (2^bits, 6) float64, `hashed` times `idf` and `idf` squared: a feature is fetched from one place.
     """
 
     bits: int
@@ -104,33 +104,30 @@ class Head:
     bias: F32
     scale: F32
     shift: F32
-    together: F32 = field(init=False, repr=False)
+    weighed: F64 = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        together = np.zeros((len(self.idf), 8), dtype=np.float32)
-        together[:, :5], together[:, 5] = self.hashed, self.idf
-        # Views of it, so that the weights are in memory once.
-        for name, value in (("together", together), ("hashed", together[:, :5]), ("idf", together[:, 5])):
-            object.__setattr__(self, name, value)
+        weighed = np.empty((len(self.idf), 6))
+        weighed[:, :5], weighed[:, 5] = self.hashed, self.idf
+        weighed *= self.idf[:, None]
+        object.__setattr__(self, "weighed", weighed)
 
     def scores(self, seen: Inputs) -> F64:
         """(n, 5) raw scores, before calibration."""
-        count = len(seen.vectors)
-        result = np.zeros((count, 5))
-        fetched = self.together.take(seen.grams.columns, axis=0).T[:6].astype(np.float64, order="C")
-        fetched *= fetched[5].copy()  # weight * idf, and idf * idf
-        # Of each text the words and the characters are summed by themselves; reduceat wants no half that is empty.
-        halves = _halves(seen.grams, self.bits)
-        first = np.flatnonzero(np.diff(halves, prepend=-1))
-        if len(first):
-            sums = np.add.reduceat(fetched, first, axis=1)
-            parts = np.zeros((2 * count, 5))
-            parts[halves[first]] = (sums[:5] / np.maximum(np.sqrt(sums[5]), _LEAST)).T
-            result += parts[0::2]
-            result += parts[1::2]
-        for label in range(5):
-            result[:, label] += (seen.vectors * self.vector[:, label]).astype(np.float64).sum(axis=1)
-            result[:, label] += (seen.counts * self.plain[:, label]).sum(axis=1)
+        # Here, since a process that judges nothing need not load it.
+        from scipy.sparse import csr_array
+
+        # Of each text the words and the characters are summed by themselves. The sums of a row, and einsum's without
+        # BLAS, are made in one order whatever else is in the call.
+        count, columns = len(seen.vectors), seen.grams.columns
+        ends = np.zeros(2 * count + 1, dtype=np.int64)
+        np.cumsum(np.bincount(_halves(seen.grams, self.bits), minlength=2 * count), out=ends[1:])
+        halves = csr_array((np.ones(len(columns)), columns, ends), shape=(2 * count, len(self.weighed)))
+        sums = halves @ self.weighed
+        parts = sums[:, :5] / np.maximum(np.sqrt(sums[:, 5:]), _LEAST)
+        result: F64 = parts[0::2] + parts[1::2]
+        result += np.einsum("nd,ld->nl", seen.vectors.astype(np.float64), self.vector.T.astype(np.float64, order="C"))
+        result += np.einsum("nd,ld->nl", seen.counts, self.plain.T.astype(np.float64, order="C"))
         return result + self.bias
 
     def probabilities(self, seen: Inputs) -> F64:

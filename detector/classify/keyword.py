@@ -196,7 +196,7 @@ _AND_YET = re.compile(
     r"|broken)\w+ing|errors?|time ?outs?|timing out|5\d\d)\b"
 )
 _SHORT = 160  # characters: in a longer post one denial rarely is the whole of it
-_SETTLING = ("down", "offline", "unavailable", "broken", "dead", " no ", " zero ")
+_SETTLING = re.compile(r"down|offline|unavailable|broken|dead| no | zero ")
 
 
 def settled(text: str) -> str | None:
@@ -211,7 +211,7 @@ def settled(text: str) -> str | None:
     ('past', None)
     """
     said = text.lower() if len(text) <= _SHORT else ""
-    if not any(word in said for word in _SETTLING):
+    if not _SETTLING.search(said):
         return None
     label = "other" if _DENIED.search(said) else "past" if _PLANNED.search(said) else None
     return None if label is None or _AND_YET.search(said) else label

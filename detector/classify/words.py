@@ -40,6 +40,7 @@ class WordTable:
         weights: (V,) float32, the rarity weights a sum is divided by.
         drawers: (2^17 + 1,) int32, where the keys with each value of the first 17 bits begin.
         deepest: most keys of one such value.
+        scaled: (V, D) float32, the weighted vectors.
     """
 
     keys: NDArray[np.uint64]
@@ -48,11 +49,13 @@ class WordTable:
     weights: F32
     drawers: NDArray[np.int32] = field(init=False, repr=False)
     deepest: int = field(init=False, repr=False)
+    scaled: F32 = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         drawers = np.searchsorted(self.keys >> _FIRST, np.arange((1 << _DRAWER_BITS) + 1, dtype=np.uint64))
         object.__setattr__(self, "drawers", drawers.astype(np.int32))
         object.__setattr__(self, "deepest", int(np.diff(drawers).max()))
+        object.__setattr__(self, "scaled", self.vectors * self.scales[:, None])
 
     @classmethod
     def of(cls, keys: NDArray[np.uint64], vectors: F32, weights: F32) -> WordTable:
@@ -79,23 +82,15 @@ class WordTable:
 
     def embed(self, texts: Sequence[str], grams: Grams) -> F32:
         """(n, D): the weighted mean of each text's known words, scaled to length 1; 0 where none is known."""
+        from scipy.sparse import csr_array
+
         place, known = self.places(grams.word_keys)
         place, rows = place[known], grams.word_rows[known]
-        total = np.zeros((len(texts), self.dim), dtype=np.float32)
-        if len(rows):
-            # Posts use the same words again and again: each is scaled once.
-            used = np.zeros(len(self.keys), dtype=np.bool_)
-            used[place] = True
-            distinct = np.flatnonzero(used)
-            number = np.empty(len(self.keys), dtype=np.int64)
-            number[distinct] = np.arange(len(distinct))
-            scaled = self.vectors.take(distinct, axis=0) * self.scales.take(distinct)[:, None]
-            each = scaled.take(number.take(place), axis=0)
-            # Each text is summed by itself, word by word: the same whatever else stands in the call.
-            first = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))
-            ends = np.append(first[1:], len(rows))
-            for row, begin, end in zip(rows[first].tolist(), first.tolist(), ends.tolist(), strict=True):
-                np.add.reduce(each[begin:end], axis=0, out=total[row])
+        ends = np.zeros(len(texts) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(rows, minlength=len(texts)), out=ends[1:])
+        # Each text is summed by itself, word by word: the same whatever else stands in the call.
+        words = csr_array((np.ones(len(place), dtype=np.float32), place, ends), shape=(len(texts), len(self.keys)))
+        total = words @ self.scaled
         length = np.sqrt((total * total).sum(axis=1, keepdims=True))
         result: F32 = total / np.maximum(length, 1e-6)
         return result

@@ -180,7 +180,7 @@ def test_serving_loads_neither_torch_nor_sklearn() -> None:
         "assert run.exit_code == 0, run.output\n"
         "assert json.loads(run.stdout)['outage_now'] > 0.9, run.stdout\n"
         "assert 'cascade@' in run.stderr, run.stderr\n"
-        "heavy = {'torch', 'sklearn', 'scipy', 'sentence_transformers', 'transformers', 'pickle5'}\n"
+        "heavy = {'torch', 'sklearn', 'sentence_transformers', 'transformers', 'pickle5'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
 

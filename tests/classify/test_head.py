@@ -40,7 +40,7 @@ def test_scores_are_the_weighted_sum_of_the_features() -> None:
     expected = np.zeros((len(TEXTS), 5))
     for row, column, value in zip(seen.grams.rows, seen.grams.columns, values, strict=True):
         expected[row] += value * model.hashed[column].astype(np.float64)
-    expected += (seen.vectors[:, :, None] * model.vector).astype(np.float64).sum(axis=1)
+    expected += (seen.vectors[:, :, None].astype(np.float64) * model.vector).sum(axis=1)
     expected += seen.counts @ model.plain.astype(np.float64) + model.bias
 
     assert np.abs(model.scores(seen) - expected).max() < 1e-12
