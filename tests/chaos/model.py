@@ -59,7 +59,8 @@ class Model:
     def pass_time(self, span: timedelta, *, deaf: bool) -> None:
         """Time passes, heard or not; outages end on whole minutes."""
         if not deaf:
-            self.heard.append((self.now, self.now + span))
+            since = self.heard.pop()[0] if self.heard and self.heard[-1][1] == self.now else self.now
+            self.heard.append((since, self.now + span))
         self.now += span
         for one in self.episodes.values():
             self._end_if_calm(one, self.now.replace(second=0, microsecond=0))

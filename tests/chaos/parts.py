@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from detector.store import Store
 TIERS = ("test", "chaos", "long")
 NEEDED = 3
 CALM = timedelta(minutes=10)
+ROOM = 40_000_000
 PROGRESS = Path(__file__).parents[2] / "build" / "chaos-long.txt"
 
 
@@ -42,6 +46,18 @@ def progress(line: str) -> None:
         PROGRESS.parent.mkdir(exist_ok=True)
         with PROGRESS.open("a", encoding="utf-8") as out:
             out.write(f"{format_time(system_now())} {line}\n")
+
+
+@contextmanager
+def in_memory(otherwise: Path) -> Iterator[Path]:
+    """A folder that waits for no disk, where the machine has one with some room; else one within `otherwise`.
+
+    For tests of what a process leaves behind when it ends, not of what a disk keeps when the power does.
+    """
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM
+    with tempfile.TemporaryDirectory(prefix="detector-chaos-", dir=memory if roomy else otherwise) as made:
+        yield Path(made)
 
 
 def services(count: int) -> list[Service]:
