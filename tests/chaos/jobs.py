@@ -179,7 +179,7 @@ async def scripted(order: dict[str, Any]) -> None:
             await clock.sleep(300)
             daemon.stop()
 
-    await asyncio.wait_for(asyncio.gather(daemon.run(), end()), 60)
+    await asyncio.wait_for(asyncio.gather(daemon.run(), end()), 300)
     (folder / "boundaries.txt").write_text(str(Crash.passed), encoding="utf-8")
 
 

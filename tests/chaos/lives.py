@@ -40,7 +40,7 @@ class Life:
         lost_posts: issued and not stored once.
         lost_alerts: owed and never told.
         phantom: told of and not owed.
-        repeated: messages that came again.
+        repeated: messages that name an outage told of before; in a life of more than ten minutes, that it is over too.
         took: seconds to the end of all that was owed, after the last start; the longest of them in a sum.
         wrong: what else does not hold, in words.
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.conftest import Nursery
-from tests.chaos.lives import log, until
+from tests.chaos.lives import PATIENCE_S, log, until
 from tests.chaos.oracle import Oracle
 from tests.chaos.parts import size, tier
 from tests.chaos.test_kills import Table
@@ -32,7 +32,7 @@ def told_in_the_end(nursery: Nursery, folder: Path, replies: list[Reply], *, sec
     with Oracle(limit=3) as oracle:
         oracle.refuse = replies
         pid = nursery.fork("live", folder, url=oracle.url, services=3, bug=bug)
-        assert until(lambda: len(oracle.failing) == 3, 60), log(folder)
+        assert until(lambda: len(oracle.failing) == 3, PATIENCE_S), log(folder)
         oracle.quiet = True
         until(lambda: all(oracle.told[n] for n in oracle.failing), seconds)
         os.kill(pid, signal.SIGTERM)
@@ -49,7 +49,7 @@ def test_f23_a_channel_that_refuses_for_a_while_gets_everything(nursery: Nursery
         folder = tmp_path / str(number)
         folder.mkdir()
         # Each failure makes the next try rarer, up to once a minute.
-        missing = told_in_the_end(nursery, folder, list(replies), seconds=240)
+        missing = told_in_the_end(nursery, folder, list(replies), seconds=PATIENCE_S)
         assert not missing, f"{missing}: {log(folder)}"
     table.append(("F23 channel refuses", str(rounds), f"{len(replies)} kinds of refusal in a row; all told"))
 

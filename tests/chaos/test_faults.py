@@ -23,7 +23,7 @@ from detector.errors import DetectorError, StoreError
 from detector.protocols import Harvest
 from detector.store import Store
 from tests.chaos.conftest import ROOT, Nursery
-from tests.chaos.lives import log, stored, until, whole
+from tests.chaos.lives import PATIENCE_S, log, stored, until, whole
 from tests.chaos.oracle import Oracle
 from tests.chaos.parts import complaint, engine_on, services, size
 from tests.chaos.test_kills import Table
@@ -39,20 +39,22 @@ def test_f6_a_full_disk_is_survived_and_an_outage_is_told_from_memory(
     with Oracle(limit=3) as oracle:
         oracle.quiet = True
         first = nursery.fork("live", tmp_path, url=oracle.url, services=3)
-        assert until(lambda: oracle.looks > 2 and path.exists(), 30), log(tmp_path)
+        assert until(lambda: oracle.looks > 2 and path.exists(), PATIENCE_S), log(tmp_path)
         os.kill(first, signal.SIGTERM)
         assert nursery.wait(first) == 0
         full = nursery.fork("live", tmp_path, url=oracle.url, services=3, largest_file=path.stat().st_size + 20_000)
         looks = oracle.looks
-        assert until(lambda: oracle.looks > looks, 30), log(tmp_path)
+        assert until(lambda: oracle.looks > looks, PATIENCE_S), log(tmp_path)
         oracle.quiet = False
-        assert until(lambda: len(oracle.failing) == 3 and all(oracle.told[n] for n in range(3)), 60), log(tmp_path)
-        assert until(lambda: "the database refuses" in log(tmp_path) or "the disk" in log(tmp_path), 60)
+        assert until(lambda: len(oracle.failing) == 3 and all(oracle.told[n] for n in range(3)), PATIENCE_S), log(
+            tmp_path
+        )
+        assert until(lambda: "the database refuses" in log(tmp_path) or "the disk" in log(tmp_path), PATIENCE_S)
         oracle.quiet = True
         refused = nursery.kill(full)
         numbers = {post_id.rpartition(":")[2] for post_id in oracle.issued}
         last = nursery.fork("live", tmp_path, url=oracle.url, services=3)
-        done = until(lambda: set(stored(path)) >= numbers, 60)
+        done = until(lambda: set(stored(path)) >= numbers, PATIENCE_S)
         os.kill(last, signal.SIGTERM)
         assert nursery.wait(last) == 0
         said = (tmp_path / "daemon.log").read_text(encoding="utf-8")
@@ -73,7 +75,7 @@ def test_f8_a_tool_that_locks_the_database_makes_it_late_and_loses_nothing(
     seconds = size(8, 60, 60)
     with Oracle(limit=2) as oracle:
         pid = nursery.fork("live", tmp_path, url=oracle.url, services=2)
-        assert until(lambda: oracle.looks > 2 and path.exists() and len(stored(path)) > 0, 30), log(tmp_path)
+        assert until(lambda: oracle.looks > 2 and path.exists() and len(stored(path)) > 0, PATIENCE_S), log(tmp_path)
         holder = sqlite3.connect(path, isolation_level=None, timeout=30)
         holder.execute("BEGIN IMMEDIATE")
         threading.Event().wait(seconds)
@@ -81,7 +83,7 @@ def test_f8_a_tool_that_locks_the_database_makes_it_late_and_loses_nothing(
         holder.close()
         oracle.quiet = True
         numbers = {post_id.rpartition(":")[2] for post_id in oracle.issued}
-        done = until(lambda: set(stored(path)) >= numbers and all(oracle.told[n] for n in oracle.failing), 90)
+        done = until(lambda: set(stored(path)) >= numbers and all(oracle.told[n] for n in oracle.failing), PATIENCE_S)
         os.kill(pid, signal.SIGTERM)
         code = nursery.wait(pid)
     table.append(
@@ -169,11 +171,11 @@ def test_f5_a_second_daemon_is_refused(nursery: Nursery, tmp_path: Path, table: 
     """It ends with a word; the first goes on."""
     with Oracle(limit=1) as oracle:
         first = nursery.fork("live", tmp_path, url=oracle.url, services=1)
-        assert until(lambda: oracle.looks > 0, 30), log(tmp_path)
+        assert until(lambda: oracle.looks > 0, PATIENCE_S), log(tmp_path)
         assert nursery.run("live", tmp_path, url=oracle.url, services=1) == 1
         assert f"process {first}" in log(tmp_path)
         looks = oracle.looks
-        assert until(lambda: oracle.looks > looks, 30)
+        assert until(lambda: oracle.looks > looks, PATIENCE_S)
         os.kill(first, signal.SIGTERM)
         assert nursery.wait(first) == 0
     table.append(("F5 two daemons", "1", "the second refused, the first went on"))
@@ -250,7 +252,7 @@ def test_f28_systemd_hears_of_life_only_while_there_is_life(tmp_path: Path, tabl
     address = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(address))
-        manager.settimeout(60)
+        manager.settimeout(PATIENCE_S)
         (tmp_path / "detector.toml").write_text(
             '[watch]\nservices = ["claude"]\nclassifier = "keyword"\n[sources.feeds]\ngoogle_news = false\n'
             "mastodon = []\n[status]\nenabled = false\n",
@@ -276,7 +278,7 @@ def test_f28_systemd_hears_of_life_only_while_there_is_life(tmp_path: Path, tabl
             manager.settimeout(size(16, 20, 70))
             assert "WATCHDOG=1" not in said_until_silence(manager)
             process.send_signal(signal.SIGCONT)
-            manager.settimeout(60)
+            manager.settimeout(PATIENCE_S)
             while "WATCHDOG=1" not in manager.recv(4096).decode():
                 pass
             process.terminate()

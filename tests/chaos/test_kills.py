@@ -19,7 +19,7 @@ from detector.store import Store
 from tests.chaos.conftest import Nursery
 from tests.chaos.jobs import START as SCRIPT_START
 from tests.chaos.jobs import STEPS, script
-from tests.chaos.lives import Life, live_through, log, stored, told, until, whole
+from tests.chaos.lives import PATIENCE_S, Life, live_through, log, stored, told, until, whole
 from tests.chaos.oracle import Oracle
 from tests.chaos.parts import in_memory, progress, size
 from tests.chaos.record import record
@@ -140,7 +140,7 @@ def test_f4_sigterm_storms_end_in_time_and_lose_nothing(nursery: Nursery, tmp_pa
             looks = oracle.looks
             pid = nursery.fork("live", tmp_path, url=oracle.url, services=10)
             # It hears signals from before its first poll on.
-            assert until(lambda seen=looks: oracle.looks > seen, 30), log(tmp_path)
+            assert until(lambda seen=looks: oracle.looks > seen, PATIENCE_S), log(tmp_path)
             threading.Event().wait(luck.uniform(0.0, 0.6))
             begun = time.monotonic()
             os.kill(pid, signal.SIGTERM)
@@ -155,8 +155,8 @@ def test_f4_sigterm_storms_end_in_time_and_lose_nothing(nursery: Nursery, tmp_pa
         numbers = {post_id.rpartition(":")[2] for post_id in oracle.issued}
         looks = oracle.looks
         pid = nursery.fork("live", tmp_path, url=oracle.url, services=10)
-        assert until(lambda: oracle.looks > looks, 30), log(tmp_path)
-        done = until(lambda: set(stored(tmp_path / "detector.db")) >= numbers and told(oracle), 60)
+        assert until(lambda: oracle.looks > looks, PATIENCE_S), log(tmp_path)
+        done = until(lambda: set(stored(tmp_path / "detector.db")) >= numbers and told(oracle), PATIENCE_S)
         os.kill(pid, signal.SIGTERM)
         assert nursery.wait(pid) == 0
     table.append(("F4 SIGTERM storms", str(rounds), f"all ended, the slowest after {longest:.1f} s; nothing lost"))

