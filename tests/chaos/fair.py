@@ -55,10 +55,10 @@ def own() -> Spent:
     return Spent(time.monotonic(), on, queued)
 
 
-def of(pid: int) -> Spent:
+def of(pid: int, *, children: bool = True) -> Spent:
     """Of the main threads of a process and of its children, since they began."""
     on = queued = 0.0
-    for each in (pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))):
+    for each in (pid, *((child.pid for child in psutil.Process(pid).children(recursive=True)) if children else ())):
         more = _scheduled(f"/proc/{each}/schedstat")
         on, queued = on + more[0], queued + more[1]
     return Spent(time.monotonic(), on, queued)
