@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from operator import gt
 
 import msgspec
 
@@ -26,17 +27,13 @@ class _Event(msgspec.Struct, gc=False):
     time: Moment = None
 
 
-class Sight(msgspec.Struct, gc=False):
-    """The fields of an archive line that are looked at in every line."""
+class Seen(msgspec.Struct, gc=False):
+    """The fields of an archive line that are looked at in every line, but for its times."""
 
     source: str | None = None
     id: str | int | None = None
-    created_at: Moment = None
-    seen_at: Moment = None
     service: str | None = None
-    created_utc: Moment = None
     subreddit: str | None = None
-    time: Moment = None
     type: str | None = None
     deleted: bool | None = None
     url: str | None = None
@@ -44,6 +41,15 @@ class Sight(msgspec.Struct, gc=False):
     time_us: int | None = None
     commit: _Event | None = None
     payload: _Event | None = None
+
+
+class Sight(Seen, gc=False):
+    """A line with its times as it has them."""
+
+    created_at: Moment = None
+    seen_at: Moment = None
+    created_utc: Moment = None
+    time: Moment = None
 
     def origin(self, default: str) -> str:
         """The `Post.source` that the line's post would have."""
@@ -137,7 +143,7 @@ class Tally:
         self.by_source.update(sources)
         self._condense()
         if times[0] != first or times[-1] != last or len(times) > 2:
-            self.backwards += sum(map(_after, times, times[1:]))
+            self.backwards += sum(map(gt, times, times[1:]))
 
     def merge(self, other: Tally) -> None:
         """Add what another one counted."""
@@ -164,7 +170,3 @@ class Tally:
                 self.coarse = 2
         if self.coarse == 2:
             self.by_source = Counter({_MANY: self.by_source.total()})
-
-
-def _after(one: datetime, other: datetime) -> bool:
-    return one > other

@@ -6,18 +6,20 @@ Without a net every line becomes a post. With one, a line whose bytes name nothi
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from detector.collectors import archive_files, archive_tables
 from detector.collectors.archive_chunks import Chunk, chunks
 from detector.collectors.archive_counters import ReadCounters
 from detector.collectors.archive_formats import Line, PostMaker, Skipped, Unusable
-from detector.collectors.archive_light import Sight, Tally, seen_at
+from detector.collectors.archive_glance import LINES, Stretch, objects, stretch
+from detector.collectors.archive_light import Seen, Sight, Tally, seen_at
 from detector.collectors.archive_sieve import Sieve, line_starts
 from detector.domain import Post
 
@@ -77,7 +79,7 @@ class Net:
     hint: Callable[[str], bool]
     text: Callable[[str], bool]
 
-    def speaks(self, sight: Sight, source: str) -> bool:
+    def speaks(self, sight: Seen, source: str) -> bool:
         """Whether a line names a service beside its text."""
         return (
             (sight.service is not None and self.hint(sight.service))
@@ -85,6 +87,15 @@ class Net:
             or (sight.permalink is not None and "status" in sight.permalink)
             or (":" in source and self.home(source))
         )
+
+
+@dataclass(slots=True)
+class Heard:
+    """Of a chunk: its posts with the numbers of their lines, and of all lines that are posts when and where."""
+
+    posts: list[tuple[int, Post]] = field(default_factory=list)
+    times: list[datetime] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
 
 
 class ArchiveReader:
@@ -142,25 +153,94 @@ class ArchiveReader:
         if isinstance(chunk.data, bytes) and self._columns is None:
             return self._json(chunk)
         table = archive_tables.rows(chunk, self._columns, self._name, self.counters)
-        return self._take(table.places, table.sights, table.decode, self._sifted_rows(table))
+        heard = Heard()
+        self._take(heard, table.places, table.sights, table.decode, self._sifted_rows(table))
+        self.tally.add(heard.times, heard.sources)
+        return heard.posts
 
     def _json(self, chunk: Chunk) -> list[tuple[int, Post]]:
         data = chunk.data.removeprefix(BOM) if chunk.number == 0 else chunk.data
-        lines = data.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        self.counters.lines += len(lines)
-        places = range(chunk.first_line, chunk.first_line + len(lines))
-        net = self._net
-        if net is None:
-            return self._take(places, None, lambda at: _LINES.decode(lines[at]), None, lines)
+        heard = Heard()
+        if self._net is None:
+            lines = _lines(data)
+            self.counters.lines += len(lines)
+            places = range(chunk.first_line, chunk.first_line + len(lines))
+            self._take(heard, places, None, lambda at: _LINES.decode(lines[at]), None, lines)
+        elif data:
+            self._sifted(heard, self._net, data, chunk.first_line)
+        self.tally.add(heard.times, heard.sources)
+        return heard.posts
+
+    def _sifted(self, heard: Heard, net: Net, data: bytes, place: int) -> None:
+        """Lines that are sifted all at once and dated a stretch at a time."""
+        starts = line_starts(data)
+        self.counters.lines += len(starts)
+        sifted = net.sieve.candidates(data, starts)
+        alike = objects(data, starts) if self._whole else np.zeros(len(starts), dtype=bool)
+        edges = [*starts.tolist(), len(data) + (not data.endswith(b"\n"))]
+        for first in range(0, len(starts), LINES):
+            last = min(first + LINES, len(starts))
+            piece = data[edges[first] : edges[last]]
+            found = stretch(piece, last - first, self._default) if alike[first:last].all() else None
+            if found is None:
+                self._one_by_one(heard, _lines(piece), place + first, sifted[first:last].tolist())
+            else:
+                said = {first + at for at in found.said() if net.speaks(found.glances[at], found.sources[at])}
+                wanted = said.union((np.flatnonzero(sifted[first:last]) + first).tolist())
+                self._together(
+                    heard, found, first, sorted(wanted), said, lambda at: data[edges[at] : edges[at + 1] - 1], place
+                )
+
+    def _together(
+        self,
+        heard: Heard,
+        found: Stretch,
+        first: int,
+        wanted: Sequence[int],
+        said: Container[int],
+        line: Callable[[int], bytes],
+        place: int,
+    ) -> None:
+        """Lines that are dated already: those that could name a service are read, the others only counted.
+
+        Args:
+            first: number of the stretch's first line, as `wanted` and `said` count them.
+            wanted: lines to be read.
+            said: those that name a service beside their text.
+            place: number in the file of line 0.
+        """
+        self.counters.filtered += len(found.glances) - len(wanted)
+        lost: list[int] = []
+        apart: list[int] = []  # whose delay is not assumed here
+        for at in wanted:
+            self._said = at in said
+            try:
+                post = self._maker.make(_LINES.decode(line(at)))
+            except _VERDICTS as error:
+                self._reject(error, place + at, line(at))
+                lost.append(at - first)
+                continue
+            if post is None:
+                self.counters.filtered += 1
+            else:
+                self.counters.read += 1
+                heard.posts.append((place + at, post))
+                apart.append(at - first)
+        found.assume([*apart, *lost], self.counters.assumed)
+        for at in reversed(lost):
+            del found.times[at], found.sources[at]
+        heard.times += found.times
+        heard.sources += found.sources
+
+    def _one_by_one(self, heard: Heard, lines: list[bytes], place: int, sifted: Sequence[bool]) -> None:
+        """Lines of which some are odd."""
         sights: list[Sight | None]
         try:
             sights = [_SIGHTS.decode(line) for line in lines]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             sights = [_sight(line) for line in lines]
-        sifted = net.sieve.candidates(data, line_starts(data)).tolist()
-        return self._take(places, sights, lambda at: _LINES.decode(lines[at]), sifted, lines)
+        places = range(place, place + len(lines))
+        self._take(heard, places, sights, lambda at: _LINES.decode(lines[at]), sifted, lines)
 
     def _sifted_rows(self, table: archive_tables.Table) -> list[bool] | None:
         if self._net is None:
@@ -171,16 +251,14 @@ class ArchiveReader:
 
     def _take(
         self,
+        heard: Heard,
         places: Sequence[int],
         sights: Sequence[Sight | None] | None,
         decode: Callable[[int], Line],
         sifted: Sequence[bool] | None,
         lines: Sequence[bytes] | None = None,
-    ) -> list[tuple[int, Post]]:
+    ) -> None:
         """Posts of the lines that could name a service; the others are dated and counted."""
-        posts: list[tuple[int, Post]] = []
-        times: list[datetime] = []
-        sources: list[str] = []
         for at, place in enumerate(places):
             sight = sights[at] if sights is not None else None
             post: Post | None = None
@@ -212,15 +290,13 @@ class ArchiveReader:
                     self.counters.skipped[refused] += 1
                     continue
             if when is not None:
-                times.append(when)
-                sources.append(source)
+                heard.times.append(when)
+                heard.sources.append(source)
             if post is None:
                 self.counters.filtered += 1
             else:
                 self.counters.read += 1
-                posts.append((place, post))
-        self.tally.add(times, sources)
-        return posts
+                heard.posts.append((place, post))
 
     def _wanted(self, text: str) -> bool:
         return self._said or self._net is None or self._net.text(text)
@@ -248,6 +324,13 @@ def stem(file: Path) -> str:
     'my-posts'
     """
     return file.name.partition(".")[0] or "archive"
+
+
+def _lines(data: bytes) -> list[bytes]:
+    found = data.split(b"\n")
+    if not found[-1]:
+        found.pop()
+    return found
 
 
 def _sight(line: bytes) -> Sight | None:

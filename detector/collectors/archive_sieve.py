@@ -6,7 +6,8 @@ sieve may let a line pass that names nothing; it must never hold back one that t
 - The matcher looks for folded names: lower case, a space for everything that is no letter, digit or `_`. The same is
   done to the bytes of a whole chunk; a run of blanks becomes one blank, as in the text.
 - In a line of plain ASCII without markup and odd escapes, the words of the text stand in the bytes as they will stand
-  in the text. All other lines pass: what they hold is known only when they are decoded.
+  in the text. What is no ASCII, raw or as escapes, is spelt as the matcher would fold it (`archive_spelling`); a
+  few entities and `<p>` become what they mean. Other lines pass: what they hold is known only when they are decoded.
 - What a line says beside its text (hint, community, address of a status page) is looked at by `archive_light`.
 
 `tests/collectors/test_archive_sieve.py` holds this as a property over odd texts.
@@ -21,20 +22,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.collectors.archive_spelling import Spelling
+
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+_ODD = 1
+"""What becomes of bytes that mean more than themselves."""
 
 _SCAN = bytes(
     (byte | 0x20 if 65 <= byte <= 90 else byte)
     if byte == 10 or (byte < 128 and (chr(byte).isalnum() or byte == 95))
+    else _ODD
+    if byte >= 127 or byte in b"&<" or (byte < 32 and byte not in b"\n\r\t")
     else 32
     for byte in range(256)
 )
-_ODD = bytes(1 if byte >= 127 or byte in b"&<" or (byte < 32 and byte not in b"\n\r\t") else 0 for byte in range(256))
-_PLAIN_ESCAPES = np.frombuffer(b'nrt"/', dtype=np.uint8)
+_PLAIN_ESCAPES = np.frombuffer(b'nrt"/u', dtype=np.uint8)
 _HASH, _SPACE, _S, _NEWLINE, _BACKSLASH, _QUOTE, _COLON = (ord(char) for char in '# s\n\\":')
-# Curly quotes, dashes, dots: as separate as a space, so a line that holds nothing odder need not be decoded.
-_CURLY = re.compile(rb"\xe2\x80[\x93\x94\x98\x99\x9c\x9d\xa2\xa6]")
+# Entities of signs that are no letters, with their semicolon: each is one sign, as separate as a full stop.
+_ENTITY = re.compile(rb"&(?:amp|lt|gt|quot|#39|#x27|#x2F);")
 _ESCAPES = ((b"\\n", b" "), (b"\\r", b" "), (b"\\t", b" "), (b'\\"', b"'"), (b"\\/", b"/"))
 
 
@@ -48,10 +55,12 @@ class Sieve:
     def __init__(self, names: Iterable[str]) -> None:
         from ahocorasick_rs import BytesAhoCorasick, Implementation
 
-        # A name with letters beyond ASCII is met only in lines that pass anyway.
+        names = list(names)
+        # A name with letters beyond ASCII is met only in lines that pass anyway: those with one of these letters.
         self._names = sorted({name for name in names if name.isascii()})
         self._open_ended = np.array([name.endswith(" ") for name in self._names], dtype=bool)
         words = [name.encode() for name in self._names]
+        self._spelling = Spelling({char for name in names for char in name if not char.isascii()})
         self._automaton: Any = BytesAhoCorasick(words, implementation=Implementation.DFA) if words else None
 
     def candidates(self, data: bytes, starts: I64, *, escaped: bool = True) -> Bools:
@@ -74,20 +83,24 @@ class Sieve:
             found[_lines_of(_odd_escapes(data), starts)] = True
             for escape, sign in _ESCAPES:
                 data = data.replace(escape, sign)
-        if b"\xe2\x80" in data:
-            data = _CURLY.sub(b" ", data)
-        data = data.replace(b"\t", b" ")
-        data = _single_blanks(data)
+            if b"\\u" in data:
+                data = self._spelling.escapes(data)
+        if not data.isascii():
+            data = self._spelling.raw(data)
+        if b"&" in data:
+            data = _ENTITY.sub(b".", data)
+        data = data.replace(b"<p>", b" ").replace(b"\t", b" ")
+        while b"  " in data:  # runs of blanks as one, which is what a text's runs become
+            data = data.replace(b"  ", b" ")
         starts = line_starts(data)
-        odd = np.flatnonzero(np.frombuffer(data.translate(_ODD), dtype=np.bool_))
-        if len(odd):
-            found[_lines_of(odd, starts)] = True
-        found[self._named(data, starts)] = True
+        scan = data.translate(_SCAN)
+        if _ODD in scan:
+            found[_lines_of(np.flatnonzero(np.frombuffer(scan, dtype=np.uint8) == _ODD), starts)] = True
+        found[self._named(data, scan, starts)] = True
         return found
 
-    def _named(self, data: bytes, starts: I64) -> I64:
+    def _named(self, data: bytes, scan: bytes, starts: I64) -> I64:
         """The lines with a name that ends as the matcher wants: at a word's end, with an s, or in a hashtag."""
-        scan = data.translate(_SCAN)
         hits = self._automaton.find_matches_as_indexes(scan, overlapping=True)
         if not hits:
             return np.zeros(0, dtype=np.int64)
@@ -113,16 +126,6 @@ def line_starts(data: bytes) -> I64:
 
 def _lines_of(offsets: I64, starts: I64) -> I64:
     return np.searchsorted(starts, offsets, side="right") - 1
-
-
-def _single_blanks(data: bytes) -> bytes:
-    """Runs of blanks as one, which is what a text's runs become."""
-    raw = np.frombuffer(data, dtype=np.uint8)
-    blank = raw == _SPACE
-    again = blank[1:] & blank[:-1]
-    if not again.any():
-        return data
-    return raw[~np.concatenate(([False], again))].tobytes()
 
 
 def _is_source(data: bytes, start: I64) -> Bools:

@@ -93,7 +93,7 @@ def _from_rare(text: str) -> datetime:
         return _from_number(float(text))
     if len(words) >= 4 and "," in text:
         return parsedate_to_datetime(text)
-    return datetime.fromisoformat(text)
+    return datetime.fromisoformat(text.upper())  # RFC 3339 allows a small z
 
 
 def _from_number(value: float) -> datetime:

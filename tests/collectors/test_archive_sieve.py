@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from detector.collectors.archive_chunks import chunks, cut
 from detector.collectors.archive_counters import ReadCounters
-from detector.collectors.archive_reader import ArchiveReader, Net
+from detector.collectors.archive_reader import ArchiveReader, Net, Window
 from detector.collectors.archive_sieve import Sieve, line_starts
 from detector.config.catalogue import load_catalogue
-from detector.domain import EPOCH, Post
+from detector.domain import EPOCH, Post, parse_time
 from detector.match.matcher import NameMatcher
 from detector.transport.plaintext import plain
 
@@ -67,7 +67,8 @@ def spellings() -> list[str]:
 AROUND = st.sampled_from(
     ["", " ", "  ", "\n", "\t", "\r\n", " \n ", '"', "\\", "\\n", "/", "&amp;", "&", "<b>", "</b>", "\u2019s", "'s",
      "s", "\u200b", "\u00e9", "\U0001f600", "#", "@", "-", ".", "\u2014", "\x7f", "is down", "issues with ", "the ",
-     " outage", "\\u0041", "0", "\u3042", "\x0b", ": ", '": "', "source"]
+     " outage", "\\u0041", "0", "\u3042", "\x0b", ": ", '": "', "source", "\u00a0", "\u3000", "\u0308", "\u00b4",
+     "\uff02", "\uff03", "\u0436", "\u00ad", "\x85", "\u2028", "&#x27;", "&quot;", "<p>", "\u00df"]
 )  # fmt: skip
 
 
@@ -228,3 +229,55 @@ def test_every_shape_is_dated_as_its_posts_are(path: Path) -> None:
     assert (sieved.tally.first, sieved.tally.last) == (whole.tally.first, whole.tally.last)
     assert sieved.tally.by_day == whole.tally.by_day
     assert sieved.tally.by_source == whole.tally.by_source
+
+
+MOMENTS = st.sampled_from(
+    ["2026-03-02T12:00:00Z", "2026-03-02T12:00:01.5+00:00", "2026-03-02T12:00:00.1234567Z", "2026-03-02T12:00:00",
+     "2026-03-02 11:00:00z", "2026-03-02T14:00:00+02:00", "2026-03-02", "yesterday", 1772452800, 1772452800.5,
+     1772452800000, "1850-01-01T00:00:00Z", -5, None]
+)  # fmt: skip
+MORE = st.sampled_from(
+    [{}, {"source": "reddit:r/ClaudeAI"}, {"source": "twitter"}, {"source": ""}, {"url": "https://a.example/status"},
+     {"seen_at": "2026-03-02T12:05:00Z"}, {"seen_at": 1772453000}, {"id": [1]}, {"author": 3.5}, {"text": ""},
+     {"service": "slack"}, {"payload": {"operation": "create"}}, {"permalink": "/r/x/1"}, {"type": 5}]
+)  # fmt: skip
+ODD_LINES = st.sampled_from(
+    [b"", b"{}{}", b"{broken", b'{"a":', b"}", b"[]", b"{}", b'{"text": "\xff"}', b" {} ", b"{}\r"]
+)
+
+
+@st.composite
+def archives(draw: st.DrawFn) -> bytes:
+    """Some hundred lines of which most are alike, with a few odd ones among them."""
+    lines = []
+    usual = draw(st.sampled_from([{"created_at": "2026-03-02T12:00:00Z"}, {"created_utc": 1772452800}]))
+    for number in range(draw(st.integers(1, 600))):
+        text = "is slack down?" if number % 9 == 4 else "rain"
+        lines.append(json.dumps({"id": str(number), "source": "hackernews", "text": text, **usual}).encode())
+    for _ in range(draw(st.integers(0, 4))):
+        at = draw(st.integers(0, len(lines) - 1))
+        moment = draw(MOMENTS)
+        row = {"id": "x", "source": "s", "created_at": moment, "text": "slack is down", **draw(MORE)}
+        lines[at] = draw(ODD_LINES) if draw(st.booleans()) else json.dumps(row).encode()
+    return b"\n".join(lines) + draw(st.sampled_from([b"", b"\n"]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(archives())
+def test_lines_dated_together_are_counted_as_lines_dated_one_by_one(
+    tmp_path_factory: pytest.TempPathFactory, raw: bytes
+) -> None:
+    """Posts, counts, complaints about lines, days and sources do not depend on how many lines are looked at at once."""
+    path = tmp_path_factory.getbasetemp() / "stretches.jsonl"
+    path.write_bytes(raw)
+    endless = Window(until=parse_time("2099-01-01T00:00:00Z"))  # a window is looked at line by line
+    readers = [
+        ArchiveReader(path, counters=ReadCounters(), net=net(frozenset({"slack"})), window=window)
+        for window in (Window(), endless)
+    ]
+
+    posts = [[post for chunk in reader.chunks() for post in reader.read(chunk)] for reader in readers]
+
+    assert posts[0] == posts[1]
+    assert readers[0].counters == readers[1].counters
+    assert readers[0].tally == readers[1].tally
