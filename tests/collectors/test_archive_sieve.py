@@ -236,7 +236,7 @@ MOMENTS = st.sampled_from(
      "2026-03-02 11:00:00z", "2026-03-02T14:00:00+02:00", "2026-03-02", "yesterday", 1772452800, 1772452800.5,
      1772452800000, "1850-01-01T00:00:00Z", -5, None]
 )  # fmt: skip
-MORE = st.sampled_from(
+MORE: st.SearchStrategy[dict[str, object]] = st.sampled_from(
     [{}, {"source": "reddit:r/ClaudeAI"}, {"source": "twitter"}, {"source": ""}, {"url": "https://a.example/status"},
      {"seen_at": "2026-03-02T12:05:00Z"}, {"seen_at": 1772453000}, {"id": [1]}, {"author": 3.5}, {"text": ""},
      {"service": "slack"}, {"payload": {"operation": "create"}}, {"permalink": "/r/x/1"}, {"type": 5}]
@@ -245,19 +245,21 @@ ODD_LINES = st.sampled_from(
     [b"", b"{}{}", b"{broken", b'{"a":', b"}", b"[]", b"{}", b'{"text": "\xff"}', b" {} ", b"{}\r"]
 )
 
+USUAL: list[dict[str, object]] = [{"created_at": "2026-03-02T12:00:00Z"}, {"created_utc": 1772452800}]
+
 
 @st.composite
 def archives(draw: st.DrawFn) -> bytes:
     """Some hundred lines of which most are alike, with a few odd ones among them."""
     lines = []
-    usual = draw(st.sampled_from([{"created_at": "2026-03-02T12:00:00Z"}, {"created_utc": 1772452800}]))
+    usual: dict[str, object] = draw(st.sampled_from(USUAL))
     for number in range(draw(st.integers(1, 600))):
         text = "is slack down?" if number % 9 == 4 else "rain"
         lines.append(json.dumps({"id": str(number), "source": "hackernews", "text": text, **usual}).encode())
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, len(lines) - 1))
         moment = draw(MOMENTS)
-        row = {"id": "x", "source": "s", "created_at": moment, "text": "slack is down", **draw(MORE)}
+        row: dict[str, object] = {"id": "x", "source": "s", "created_at": moment, "text": "slack is down", **draw(MORE)}
         lines[at] = draw(ODD_LINES) if draw(st.booleans()) else json.dumps(row).encode()
     return b"\n".join(lines) + draw(st.sampled_from([b"", b"\n"]))
 
