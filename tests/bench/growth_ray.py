@@ -1,6 +1,6 @@
 """What Ray costs on one machine: the same backfill by `local` and by `ray`, starts left out, and the same bytes.
 
-    python -m tests.bench.growth_ray [--posts 1000000] [--workers 2]
+    python -m tests.bench.growth_ray [--posts 1000000] [--workers 2] [--archive FILE]
 
 Each engine's processes are started by a small backfill that is not counted. Processor seconds are of this process and
 all below it (Ray's own servers too), for `local` and `ray` alike; wall seconds mean something on an idle machine only.
@@ -63,12 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--posts", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--archive", type=Path, help="one that is there already, of so many posts; made otherwise")
     chosen = parser.parse_args(arguments)
     figures: dict[str, tuple[float, float, float]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         small = made(folder / "small.jsonl.zst", mix.lines(40_000, seed=1))
-        archive = made(folder / "natural.jsonl.zst", mix.lines(chosen.posts))
+        archive = chosen.archive or made(folder / "natural.jsonl.zst", mix.lines(chosen.posts))
         for which in ("local", "ray"):
             began = time.perf_counter()
             runner = engine(which, workers=chosen.workers)

@@ -117,8 +117,14 @@ def stages(ran: Sequence[Ran], folder: Path) -> None:
     for each in ran:
         count = min(100_000, int(each.figures["posts"]))
         archive = scale_stages.head(each.archive, folder / "head.jsonl.zst", count)
-        found = scale_stages.stages(archive, count)
-        heading(f"{each.what}: stage, one core", "ours, µs", "limit, µs", "share of the limit", "the limit is")
+        found = scale_stages.side_by_side(archive, count, CORES)
+        heading(
+            f"{each.what}: stage, {CORES} processes at once",
+            "ours, µs",
+            "limit, µs",
+            "share of the limit",
+            "the limit is",
+        )
         for stage in found.stages:
             row(stage.name, f"{stage.ours:.2f}", f"{stage.limit:.2f}", f"{stage.share:.0%}", stage.what)
         read = found.stages[0].ours
