@@ -251,7 +251,8 @@ class Engine:
             self._lost_step = True
             raise
         estimated = tuple(left.left_posts) if left else ()
-        done = tuple(post for post in posts if post not in set(estimated)) if estimated else posts
+        later = {post.key for post in estimated}
+        done = tuple(post for post in posts if post.key not in later) if later else posts
         if estimated:
             self._say_estimated(len(done), len(estimated), left, judgements)
         return self._record(

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from detector.app.engine import Engine
 from detector.app.intake import Intake, weight
 from detector.app.load import LEAST, LEAST_OF_A_GROUP, Load, estimates, sample
@@ -117,6 +119,29 @@ def test_f31_an_outage_under_load_is_seen_at_once(tmp_path: Path) -> None:
 
         assert step.estimated
         assert [change.reason.value for change in step.changes][:1] == ["opened"]
+
+
+def test_f31_a_backlog_is_gone_through_once_not_once_for_each_post_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 3,000 posts nearly all are left out: telling them from the others costs a few looks at each, not millions."""
+    looks = [0]
+    honest = Post.__hash__
+
+    def counted(self: Post) -> int:
+        looks[0] += 1
+        return honest(self)
+
+    monkeypatch.setattr(Post, "__hash__", counted)
+    with Store.open(tmp_path / "d.db", now=START) as store:
+        engine = engine_on(store, Slow(), seconds=2.0)
+        engine.restore(START)
+        engine.take("flood", Harvest(posts=said(40, share=0.0)), START)
+        step = engine.take("flood", Harvest(posts=said(3000, share=0.3, minute=1)), START + timedelta(minutes=1))
+
+    assert len(step.estimated) > 2000
+    assert len(step.posts) + len(step.estimated) == 3000
+    assert looks[0] < 10 * 3000
 
 
 def test_the_sample_is_seeded_and_leaves_out_neither_the_oldest_nor_the_newest() -> None:
