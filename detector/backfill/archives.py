@@ -161,6 +161,8 @@ def backfill_archives(
         assumptions.append(
             f"posts whose time lies before that of the line above were sorted: {heard.tally.backwards:,}"
         )
+    if heard.counters.duplicates:
+        assumptions.append(f"posts about a service that came more than once count once: {heard.counters.duplicates:,}")
     done = compared(
         replayed,
         job.services,

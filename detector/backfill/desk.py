@@ -101,7 +101,9 @@ class Desk:
             write_rows(path, self._rows, self._job.buckets)
         except OSError as error:
             if self._folder == self._job.spare(self._part.file):
-                raise BackfillError(f"{path}: cannot be written: {error.strerror or error}; make room") from error
+                raise BackfillError(
+                    f"{path}: cannot be written: {error.strerror or error}; make room, then go on with --resume"
+                ) from error
             warning = f"the cache {self._folder} takes no more ({error.strerror or error}); going on without it"
             self._folder = self._job.spare(self._part.file)
             return self._written(name)[0], warning

@@ -48,7 +48,7 @@ def chunks(
     cutter = _Cutter(fault, quoted=quoted, size=size)
 
     def trouble(kind: str, why: str) -> None:
-        fault(kind, why, cutter.line)
+        fault(kind, why, cutter.reached)
 
     for block in blocks(path, trouble, progress):
         yield from cutter.take(block)
@@ -81,6 +81,11 @@ class _Cutter:
         self._quotes = 0  # in all that is held
         self._number = 0
         self._dropping = False
+
+    @property
+    def reached(self) -> int:
+        """Number of the line that the bytes so far end in."""
+        return self.line + sum(piece.count(b"\n") for piece in self._held)
 
     def take(self, block: bytes) -> Iterator[Chunk]:
         if self._dropping:

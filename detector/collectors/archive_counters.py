@@ -101,9 +101,11 @@ class ReadCounters:
         """Lines for a person: how many of each kind were bad or left out, and where the first ones are."""
         said = []
         for kind, count in sorted(self.bad.items()):
-            said.append(f"{count:,} bad lines: {kind}")
+            said.append(f"{count:,} bad line{'s' if count > 1 else ''}: {kind}")
             said += [f"  {example}" for example in self.examples.get(kind, ())]
-        said += [f"{count:,} lines left out: {kind}" for kind, count in sorted(self.skipped.items())]
+        said += [
+            f"{count:,} line{'s' if count > 1 else ''} left out: {kind}" for kind, count in sorted(self.skipped.items())
+        ]
         return said
 
 

@@ -213,6 +213,7 @@ def test_overlapping_archives_and_equal_files_count_once(tmp_path: Path, archive
     alone, _, _ = run(made.job(tmp_path), [archive])
     assert "holds the same bytes" in planned.notes[0]
     assert heard.counters.duplicates == naming([part]) > 0
+    assert any(text.endswith(f"count once: {naming([part])}") for text in done.scoreboard["assumptions"])
     assert [alert.key for alert in done.alerts] == [alert.key for alert in alone.alerts]
     assert done.scoreboard["mentions"] == alone.scoreboard["mentions"]
 
@@ -281,7 +282,9 @@ def test_a_truncated_archive_is_told_by_name(tmp_path: Path, archive: Path, pack
 
     assert done.scoreboard["posts"] > 100
     assert done.scoreboard["bad_lines"]["truncated file"] == 1
-    assert str(path) in heard.counters.report()[1]
+    assert heard.counters.report()[-2] == "1 bad line: truncated file"
+    line = int(heard.counters.report()[-1].split(str(path) + ":")[1].split(":")[0])
+    assert line in {done.scoreboard["posts"] + each for each in (0, 1)}, "the line that was cut is named"
 
 
 def test_bad_lines_and_encodings_are_counted_by_kind(tmp_path: Path) -> None:
