@@ -123,7 +123,10 @@ def _missed(missed: Sequence[Incident]) -> list[str]:
 def _assumptions(board: dict[str, Any]) -> list[str]:
     lines = ["## Assumptions and losses", ""]
     lines += [f"- {text}" for text in board["assumptions"]]
-    lines += [f"- {count:,} line{'s' if count > 1 else ''} dropped: {kind}" for kind, count in sorted(board["bad_lines"].items())]
+    lines += [
+        f"- {count:,} line{'s' if count > 1 else ''} dropped: {kind}"
+        for kind, count in sorted(board["bad_lines"].items())
+    ]
     return [*lines, "- none"] if len(lines) == 2 else lines
 
 
