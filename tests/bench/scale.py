@@ -112,7 +112,11 @@ def whole(folder: Path, posts: int) -> list[Ran]:
 
 
 def stages(ran: Sequence[Ran], folder: Path) -> None:
-    """Every stage beside its limit, and the whole beside the slowest stage's."""
+    """Every stage beside its limit, and the whole beside the slowest stage's.
+
+    Stages follow each other, so a program with every stage at its limit and nothing else would take the sum of them:
+    the last column is the share that it would reach.
+    """
     shares = []
     for each in ran:
         count = min(100_000, int(each.figures["posts"]))
@@ -132,13 +136,21 @@ def stages(ran: Sequence[Ran], folder: Path) -> None:
             f"the sieve spares {found.spared:.0%} of the lines and {1 - read / found.bare:.0%} of this")  # fmt: skip
         limits = found.limits()
         slowest = max(limits, key=lambda name: limits[name])
-        shares.append((each, slowest, limits[slowest], found.mentions * found.again))
-    columns = ("ours, µs of processor time a post", "limit, µs", "share", "the slowest stage")
+        shares.append((each, slowest, limits[slowest], found.mentions * found.again, sum(limits.values())))
+    columns = (
+        "ours, µs of processor time a post",
+        "limit, µs",
+        "share",
+        "the slowest stage",
+        "all limits, µs",
+        "at most",
+    )
     heading("end to end over the slowest stage's own limit", *columns)
-    for each, slowest, limit, again in shares:
+    for each, slowest, limit, again, least in shares:
         which = f"{slowest} ({again:.1%} of the posts)" if "transformer" in slowest else slowest
-        row(each.what, f"{each.cost:.1f}", f"{limit:.1f}", f"{limit / each.cost:.0%}", which)
-    row("memory copy, GB/s", f"{scale_stages.copy_speed():.1f}", "", "", "")
+        row(each.what, f"{each.cost:.1f}", f"{limit:.1f}", f"{limit / each.cost:.0%}", which,
+            f"{least:.1f}", f"{limit / least:.0%}")  # fmt: skip
+    row("memory copy, GB/s", f"{scale_stages.copy_speed():.1f}", "", "", "", "", "")
 
 
 def growth(folder: Path, *, long: bool) -> dict[str, list[tuple[float, dict[str, Any]]]]:
