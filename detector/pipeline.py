@@ -73,7 +73,7 @@ class Pipeline:
             post, slug = judgement.mention.post, judgement.mention.service
             if self.lifecycle.open:
                 changes += self._pass_time(post.seen_at)
-            self.lifecycle.note(judgement, tuple(other for other in named[post.key] if other != slug))
+            changes += self.lifecycle.note(judgement, tuple(other for other in named[post.key] if other != slug))
             for signal in self.detector(slug).observe(judgement):
                 changes += self.lifecycle.apply(slug, signal)
         changes += self._pass_time(now)
@@ -106,7 +106,7 @@ class Pipeline:
         """Advance the services with an open alert to the whole minute, so that changes come in order of time."""
         minute = at.replace(second=0, microsecond=0)
         if self.minute is not None and minute <= self.minute:
-            return []
+            return self.lifecycle.release(at)
         self.minute = minute
         signals = [
             (signal.at, slug, signal)
@@ -114,7 +114,8 @@ class Pipeline:
             for signal in self.detector(slug).advance(minute)
         ]
         signals.sort(key=lambda entry: entry[:2])
-        return [change for _, slug, signal in signals for change in self.lifecycle.apply(slug, signal)]
+        changes = [change for _, slug, signal in signals for change in self.lifecycle.apply(slug, signal)]
+        return changes + self.lifecycle.release(at)
 
     def dump(self) -> dict[str, Any]:
         """All state as JSON-compatible values; `load` of it continues identically."""

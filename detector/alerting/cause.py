@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from math import exp, inf, log
 
 from detector.alerting.evidence import Gallery
-from detector.alerting.kin import Loudness, kinship
+from detector.alerting.kin import Loudness, kinship, rise
 from detector.domain import Alert, Level, Service, to_minutes
 
 PRIOR = log(0.25 / 0.75)  # that a failure is the host's, before anything is known
@@ -26,6 +26,7 @@ INFRASTRUCTURE = frozenset({"cloud", "cdn", "dns"})
 
 BYSTANDER_SHARE, RIVAL_SHARE = 0.25, 0.12  # of a bystander's people name both; of a rival of the same kind, fewer do
 BYSTANDER_TIMES = 3.0  # as many people speak of the one that fails
+USUALLY_BLAMED = 3.0  # so many speak of a bystander alone in the same minute now and then
 RIVAL_TIMES = 10.0  # so many more of a rival stand for one who names both
 
 FAILING_SHARE = 0.03  # the same where it fails itself
@@ -34,6 +35,7 @@ NAMED_WITHIN = timedelta(minutes=10)
 LEAD = timedelta(minutes=2)  # relations may have grown loud before the service itself
 LEADS = (LEAD, LEAD / 2, timedelta())  # when a host may have begun to fail, before the service was heard
 LATELY = timedelta(minutes=60)  # people of the last hour are not "usual"
+STIRS = 3.0  # a relation is so much likelier to fail than to be named by chance: the next posts may decide
 
 
 class Hosting:
@@ -120,7 +122,7 @@ class Causes:
             known: what explained it before, kept unless it has become unlikely.
         """
         failing = {slug for slug, alert in standing.items() if alert.level is not Level.WATCH}
-        beside = self._beside(service, onset, standing)
+        beside = self._beside(service, onset, at, standing)
         if beside is not None:
             return Cause(beside, bystander=True)
         sure = self.hosting.cause(service, failing.__contains__)
@@ -142,6 +144,29 @@ class Causes:
             return Cause(known)
         return Cause()
 
+    def stirring(self, service: str, onset: datetime, at: datetime) -> bool:
+        """Whether what `service` runs on, or others that run there, grow louder than chance explains."""
+        since = onset - LEAD
+        for host in self.hosting.above(service):
+            if rise(*self._told(host, since, at, besides=service)) > STIRS:
+                return True
+            if any(rise(*self._told(other, since, at)) > STIRS for other in self._others(service, host)):
+                return True
+        return False
+
+    def may_explain(self, service: str, about: str) -> bool:
+        """Whether what is said about another may tell why `service` fails."""
+        return about == service or any(
+            about == host or self.hosting.runs_on(about, host) for host in self.hosting.above(service)
+        )
+
+    def _others(self, service: str, host: str) -> list[str]:
+        """What else runs on a host of `service`, by another way."""
+        nearer = {service, *self.hosting.between(service, host)}
+        return [
+            slug for slug in self.hosting.below.get(host, ()) if nearer.isdisjoint((slug, *self.hosting.above(slug)))
+        ]
+
     def _kinship(self, service: str, host: str, onset: datetime, at: datetime, *, named: bool) -> float:
         """Log likelihood ratio that a host fails: the mean of its failing since the onset and since times before it."""
         ratios = [self._failing_since(service, host, onset - lead, at, named=named) for lead in LEADS]
@@ -149,10 +174,7 @@ class Causes:
         return top + log(sum(exp(one - top) for one in ratios) / len(ratios))
 
     def _failing_since(self, service: str, host: str, since: datetime, at: datetime, *, named: bool) -> float:
-        nearer = {service, *self.hosting.between(service, host)}
-        others = [
-            slug for slug in self.hosting.below.get(host, ()) if nearer.isdisjoint((slug, *self.hosting.above(slug)))
-        ]
+        others = self._others(service, host)
         own = self._told(host, since, at, besides=None if named else service)
         return kinship([self._told(slug, since, at) for slug in others], own, most=inf if named else HOST_ALONE)
 
@@ -182,37 +204,60 @@ class Causes:
                     found.add(other)
         return sorted(other for other in found if not self.hosting.runs_on(other, service))
 
-    def _beside(self, service: str, onset: datetime, standing: Mapping[str, Alert]) -> str | None:
+    def _beside(self, service: str, onset: datetime, at: datetime, standing: Mapping[str, Alert]) -> str | None:
         """A failing service named in many posts about this one, of which far more is said: this one is a bystander.
 
         When AT&T failed, people wrote "is Verizon down as well?"; Verizon was not. What a failing service explains
-        speaks for it.
+        speaks for it. What was said before this one's onset counts too while no more speak of it alone than before.
         """
         explained: dict[str, list[str]] = {}
         for slug, alert in standing.items():
             explained.setdefault(alert.cause or slug, []).append(slug)
         found: tuple[int, str] | None = None
         mine = self.galleries.get(service, Gallery())
+        recent = onset - LEAD
         for other in sorted(explained):
             if service == other or self.hosting.runs_on(service, other) or self.hosting.runs_on(other, service):
                 continue
             members = dict.fromkeys((other, *explained[other]))
             family = {slug: self.galleries[slug] for slug in members if slug in self.galleries and slug != service}
-            since = max([onset - LEAD, *(one.reaches_back_to or onset - LEAD for one in family.values())])
-            alone, both = mine.split(since, *family)
-            said: set[str] = set()
-            for gallery in family.values():
-                only, named = gallery.split(since, service)
-                said, both = said | only, both | named
-            rivals = self.hosting.category.get(service) == self.hosting.category.get(other) != "other"
-            share = RIVAL_SHARE if rivals else BYSTANDER_SHARE
-            beside = len(both)
-            if rivals and len(said) >= RIVAL_TIMES * len(alone):
-                beside += 1
-            if (
-                beside >= max(1.0, share * (beside + len(alone)))
-                and len(said) >= max(BYSTANDER_TIMES * len(alone), beside)
-                and (found is None or beside > found[0])
-            ):
-                found = (beside, other)
+            kept = [one.reaches_back_to for one in (mine, *family.values()) if one.reaches_back_to is not None]
+            kind = self.hosting.category.get(service)
+            rivals = kind != "other" and kind in {self.hosting.category.get(slug) for slug in members}
+            began = min(standing[slug].onset_at for slug in explained[other]) - LEAD
+            if self.hosting.carries(service):
+                began = recent  # a host is named beside what it took down, before it is found
+            for since in dict.fromkeys((max(recent, *kept, recent), max(began, *kept, began))):
+                alone, said, both = self._spoken(mine, family, service, since)
+                beside = len(both)
+                if since < recent:
+                    now, _, _ = self._spoken(mine, family, service, recent)
+                    before = (len(alone - now) + 1.0) / (_minutes(recent - since) + 1.0)
+                    if len(now) > USUALLY_BLAMED + 2.0 * before * max(_minutes(at - recent), 1.0):
+                        continue
+                elif rivals and len(said) >= RIVAL_TIMES * len(alone):
+                    beside += 1
+                share = RIVAL_SHARE if rivals else BYSTANDER_SHARE
+                if (
+                    beside >= max(1.0, share * (beside + len(alone)))
+                    and len(said) >= max(BYSTANDER_TIMES * len(alone), beside)
+                    and (found is None or beside > found[0])
+                ):
+                    found = (beside, other)
         return None if found is None else found[1]
+
+    @staticmethod
+    def _spoken(
+        mine: Gallery, family: Mapping[str, Gallery], service: str, since: datetime
+    ) -> tuple[set[str], set[str], set[str]]:
+        """People since then who name this service alone, any of the others, and both."""
+        alone, both = mine.split(since, *family)
+        said: set[str] = set()
+        for gallery in family.values():
+            only, named = gallery.split(since, service)
+            said, both = said | only, both | named
+        return alone, said, both
+
+
+def _minutes(span: timedelta) -> float:
+    return span / timedelta(minutes=1)

@@ -30,6 +30,9 @@ from detector.domain import (
 from detector.protocols import OfficialRecord, Signal
 
 REOPEN_WITHIN = timedelta(minutes=30)
+# So long an alert stays a watch where its host is about to be known; Alertmanager's `group_wait` is as long, "to wait
+# for an inhibiting alert to arrive".
+DECIDES_WITHIN = timedelta(seconds=30)
 
 
 class Lifecycle:
@@ -45,21 +48,71 @@ class Lifecycle:
         self.closed: dict[str, Alert] = {}
         self.galleries: dict[str, Gallery] = {}
         self.loudness = Loudness()
+        self.waiting: dict[str, tuple[datetime, Signal]] = {}  # alerts still shown as a watch, and until when
         self.causes = Causes(self.hosting, self.galleries, self.loudness)
 
-    def note(self, judgement: Judgement, others: tuple[str, ...] = ()) -> None:
-        """Remember a post as possible evidence; `others` are the services that it names besides."""
-        if judgement.p.now >= 0.5:
-            service, post = judgement.mention.service, judgement.mention.post
-            self.galleries.setdefault(service, Gallery()).add(judgement, others)
-            if not post.official:
-                self.loudness.note(service, to_minutes(post.created_at))
+    def note(self, judgement: Judgement, others: tuple[str, ...] = ()) -> list[Change]:
+        """Remember a post as possible evidence; `others` are the services that it names besides.
+
+        It may decide why one fails whose alert waited for that.
+        """
+        service, post = judgement.mention.service, judgement.mention.post
+        changes = self.release(post.seen_at)
+        if judgement.p.now < 0.5:
+            return changes
+        self.galleries.setdefault(service, Gallery()).add(judgement, others)
+        if not post.official:
+            self.loudness.note(service, to_minutes(post.created_at))
+        for waiting, (_, signal) in list(self.waiting.items()):
+            if self.causes.may_explain(waiting, service) and self._explained(waiting, signal, post.seen_at):
+                changes += self._go(waiting, post.seen_at)
+        return changes
 
     def apply(self, service: str, signal: Signal) -> list[Change]:
         """What a signal changes; what a newly failing service explains, or casts doubt on, changes too."""
+        changes = self.release(signal.at)
         if signal.level is None or signal.estimate is None:
-            return self._resolve(service, signal.at)
-        alert, reason = self._grown(service, signal.level, signal.estimate, signal.at)
+            self.waiting.pop(service, None)
+            return changes + self._resolve(service, signal.at)
+        return changes + self._apply(service, self._held(service, signal), signal.estimate)
+
+    def release(self, at: datetime) -> list[Change]:
+        """The alerts that have waited long enough for their host to be known, at the moment at which they had."""
+        due = sorted((until, service) for service, (until, _) in self.waiting.items() if until <= at)
+        return [change for until, service in due for change in self._go(service, until)]
+
+    def _go(self, service: str, at: datetime) -> list[Change]:
+        _, signal = self.waiting.pop(service)
+        return self._apply(service, replace(signal, at=at), signal.estimate) if signal.estimate is not None else []
+
+    def _held(self, service: str, signal: Signal) -> Signal:
+        """The signal, or while it waits a watch; what waits goes on with its newest argument."""
+        before, estimate, level = self.open.get(service), signal.estimate, signal.level
+        if level is None or estimate is None or _alerted(before):
+            return signal
+        until, last = self.waiting.pop(service, (signal.at + DECIDES_WITHIN, signal))
+        level = max(level, last.level or level, key=lambda one: one.rank)
+        signal = replace(signal, level=level)
+        if (
+            level is Level.WATCH
+            or until <= signal.at
+            or is_major(estimate, self._official(service, signal.at))
+            or self._explained(service, signal, signal.at)
+            or not self.causes.stirring(service, estimate.onset, signal.at)
+        ):
+            return signal
+        self.waiting[service] = (until, signal)
+        return replace(signal, level=Level.WATCH)
+
+    def _explained(self, service: str, signal: Signal, at: datetime) -> bool:
+        if signal.estimate is None:
+            return False
+        cause = self._cause(service, signal.estimate.onset, at, self.open.get(service))
+        return cause.bystander or cause.service is not None
+
+    def _apply(self, service: str, signal: Signal, estimate: Estimate) -> list[Change]:
+        level = signal.level or Level.WATCH
+        alert, reason = self._grown(service, level, estimate, signal.at)
         self.open[service] = alert
         changes = [Change(alert=alert, reason=reason, at=signal.at)]
         if alert.level is not Level.WATCH and reason in {Reason.OPENED, Reason.RAISED, Reason.REOPENED}:
@@ -188,6 +241,7 @@ class Lifecycle:
                 service: msgspec.to_builtins(list(gallery.kept)) for service, gallery in self.galleries.items()
             },
             "loudness": self.loudness.dump(),
+            "waiting": msgspec.to_builtins(self.waiting),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -199,6 +253,7 @@ class Lifecycle:
         self.galleries.update((service, Gallery(kept)) for service, kept in saved.items())
         if "loudness" in state:  # states of before 2026-11-22 know none, and learn it
             self.loudness.load(state["loudness"])
+        self.waiting = msgspec.convert(state.get("waiting", {}), dict[str, tuple[datetime, Signal]])
 
 
 def _alerted(alert: Alert | None) -> bool:

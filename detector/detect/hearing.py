@@ -1,7 +1,7 @@
 """What every mention does to a detector, be it a voice or not: time passes, the frontier moves, the usual is learned.
 
 Nineteen mentions in twenty are nobody's complaint and end here, so the steps are written out where functions and
-properties would read better (`posterior`, `ComplaintShare`, `Baseline.phi`, `Usual.expected`), and a bound is
+properties would read better (`posterior`, `ComplaintShare.value`, `Baseline.phi`, `Usual.expected`), and a bound is
 compared with before it is taken: the sums are the same to the last bit. `skim` takes a whole run of such mentions from
 columns, without a `Judgement` for each.
 """
@@ -34,8 +34,7 @@ def hear(scan: ScanDetector, at: float, after: float, now: float, source: str) -
     episode = scan.episode
     alerting = episode is not None and episode.closing is not None
     if not alerting:
-        share.complaints = share.complaints * share.KEEP + after
-        share.mentions = share.mentions * share.KEEP + 1.0
+        share.learn(after)
     if at > scan.frontier:
         move(scan, at)
     value = share.complaints / share.mentions

@@ -193,3 +193,46 @@ def test_a_cloud_that_takes_most_services_down_is_no_fault_of_ours() -> None:
 
     assert levels == {Level.ALERT}
     assert lifecycle.surge is None
+
+
+def test_a_rival_of_what_a_host_took_down_is_a_bystander_too() -> None:
+    """Meta fails; who misses Facebook asks about Twitter, and Meta itself is no social network."""
+    lifecycle = Lifecycle(
+        [
+            Service(slug="meta", name="Meta", category="owner"),
+            Service(slug="facebook", name="Facebook", category="social", hosted_on=("meta",)),
+            Service(slug="twitter", name="Twitter", category="social"),
+        ]
+    )
+    complain(lifecycle, "meta", NOW, 10)
+    complain(lifecycle, "facebook", NOW, 30)
+    rise(lifecycle, "meta", NOW + 3)
+    assert rise(lifecycle, "facebook", NOW + 3).cause == "meta"
+    complain(lifecycle, "twitter", NOW + 3, 3)
+
+    alert = rise(lifecycle, "twitter", NOW + 4)
+
+    assert (alert.level, alert.cause) == (Level.WATCH, "meta")
+
+
+@pytest.mark.parametrize(
+    ("alone", "level"),
+    [
+        pytest.param(4, Level.WATCH, id="as many as all the time"),
+        pytest.param(12, Level.ALERT, id="many more than before"),
+    ],
+)
+def test_who_was_named_beside_another_for_long_stays_a_bystander_until_more_speak_of_it_alone(
+    alone: int, level: Level
+) -> None:
+    """By chance nobody has named both in the last minutes."""
+    lifecycle = Lifecycle([Service(slug=slug, name=slug) for slug in ("slack", "figma")])
+    complain(lifecycle, "slack", NOW, 10)
+    rise(lifecycle, "slack", NOW + 1)
+    for number in range(12):
+        complain(lifecycle, "slack", NOW + 2 + number, 2, *(["figma"] if number % 2 else []))
+        complain(lifecycle, "figma", NOW + 2 + number, number % 2)
+    complain(lifecycle, "slack", NOW + 18, 30)
+    complain(lifecycle, "figma", NOW + 18.1, alone)
+
+    assert rise(lifecycle, "figma", NOW + 20, since=NOW + 18).level is level

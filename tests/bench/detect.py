@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from detector.detect.simulate import DAY, Plan, simulate
-from tests.bench import detect_cases, detect_series, detect_suites
+from tests.bench import detect_cases, detect_days, detect_series, detect_suites
 from tests.bench.detect_ours import Found, Rate, delays, matched, null_rate
 from tests.bench.detect_rivals import ORACLE, rivals, series
 from tests.bench.detect_river import river_detectors
@@ -195,7 +195,11 @@ def cases(size: Size) -> None:
 
     shipped = load_classifier(None, notes=[])
     for name, judge in (("the script's own labels", None), (shipped.name, shipped)):
-        for what, of in (("Scripted", detect_cases.CASES), ("Held-out", detect_cases.HELD_OUT)):
+        for what, of in (
+            ("Scripted", detect_cases.CASES),
+            ("Held-out", detect_cases.HELD_OUT),
+            ("A third set of", detect_days.THIRD),
+        ):
             say("", f"{what} collateral cases, judged by {name}", "")
             say(*detect_cases.table([detect_cases.play(case, judge, seed=s) for case in of for s in range(size.seeds)]))
 
@@ -204,15 +208,18 @@ def main() -> None:
     """Parse the command line and run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="about two minutes, wide intervals")
-    parser.add_argument("--long", action="store_true", help="an hour or two, tight intervals")
+    parser.add_argument("--long", action="store_true", help="tight intervals; about an hour on two idle cores")
     parser.add_argument("--out", type=Path, default=Path("build/bench-detect"), help="folder for the plot and replays")
     parser.add_argument("--only", default="synthetic,series,virals,campaigns,cases", metavar="PART,...")
     parser.add_argument("--replays", type=Path, help="folder with made replays; default: made in OUT/replays")
     parser.add_argument("--judge", default="truth", help="classifier of the real series: truth, shipped, or another")
     parser.add_argument("--volumes", help="only these complaints a minute, as 0.05,5")
+    parser.add_argument("--seeds", type=int, help="runs of each collateral case")
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
     size = QUICK if asked.quick else LONG if asked.long else USUAL
+    if asked.seeds:
+        size = replace(size, seeds=asked.seeds)
     if asked.volumes:
         only = {float(volume) for volume in asked.volumes.split(",")}
         size = replace(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import repeat
 from math import exp, log
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ WARMUP = 14.0 * DAY  # what our detector sees before the scored part; rivals see
 MERGE = 360.0  # alerts closer than this are one episode, for us and for the rivals
 PRIOR = 0.2
 MONTH = 30.4375 * DAY
+PART = 100_000  # rows turned into objects at a time
 SURE = Probabilities(0.98, 0.005, 0.005, 0.005, 0.005)
 NOT = Probabilities(0.005, 0.005, 0.005, 0.005, 0.98)
 
@@ -111,16 +113,22 @@ def judgements(stream: Stream, *, first: float = 0.0, noisy: bool = False) -> It
     import numpy as np
 
     begin = int(np.searchsorted(stream.at, first))
-    likely = _noisy(stream)[begin:] if noisy else [None] * (len(stream.at) - begin)
-    rows = zip(
-        stream.at[begin:].tolist(),
-        stream.complaint[begin:].tolist(),
-        stream.author[begin:].tolist(),
-        stream.copied[begin:].tolist(),
-        likely,
-        strict=True,
-    )
-    for number, (at, complaint, author, copied, p) in enumerate(rows):
+    likely = _noisy(stream) if noisy else None
+    for start in range(begin, len(stream.at), PART):
+        part = slice(start, start + PART)
+        rows = zip(
+            stream.at[part].tolist(),
+            stream.complaint[part].tolist(),
+            stream.author[part].tolist(),
+            stream.copied[part].tolist(),
+            repeat(None) if likely is None else likely[part].tolist(),
+            strict=False,
+        )
+        yield from _judged(rows, start - begin)
+
+
+def _judged(rows: Iterable[tuple[float, bool, int, int, float | None]], first: int) -> Iterator[Judgement]:
+    for number, (at, complaint, author, copied, p) in enumerate(rows, first):
         when = from_minutes(START + at)
         text = "simulated is down" if copied < 0 else copied_text(copied)
         post = Post(source="simulated", id=str(number), created_at=when, seen_at=when, text=text, author=f"{author:x}")
@@ -146,12 +154,12 @@ def scores(stream: Stream) -> npt.NDArray[np.float64]:
     return rng.normal(np.where(stream.complaint, 2.2, -2.2 + stream.hard), 1.4)
 
 
-def _noisy(stream: Stream) -> list[float]:
+def _noisy(stream: Stream) -> npt.NDArray[np.float64]:
     """The same as probabilities, at the labels' prior."""
     import numpy as np
 
     odds = np.exp(4.4 / 1.4**2 * scores(stream)) * PRIOR / (1.0 - PRIOR)
-    p: list[float] = (odds / (1.0 + odds)).tolist()
+    p: npt.NDArray[np.float64] = odds / (1.0 + odds)
     return p
 
 

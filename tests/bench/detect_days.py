@@ -1,0 +1,68 @@
+"""A third set of shared failures that never were, written before the rules they judge were changed.
+
+Smaller hosts, later names, children that fail at very different strengths, failures of one service alone in the midst
+of busy relations, pairs by chance.
+"""
+
+from __future__ import annotations
+
+from tests.bench.detect_cases import Case
+
+THIRD = (
+    Case(name="AWS, evening", root="aws", at="2026-05-04T23:15Z", rate=1.0, late=7.0,
+         children={"netflix": 3.0, "hulu": 1.0, "disney-plus": 0.8, "prime-video": 0.6}, blamed={"comcast": 0.3},
+         usual={"slack": 0.03, "reddit": 0.05, "zoom": 0.02, "snapchat": 0.05, "twitch": 0.05}),
+    Case(name="AWS, quietly", root="aws", at="2026-05-05T07:40Z", rate=0.8, late=3.0,
+         children={"heroku": 0.3, "vercel": 0.4, "supabase": 0.3, "twilio": 0.3, "circleci": 0.2},
+         blamed={"github": 0.1}),
+    Case(name="AWS, with one giant", root="aws", at="2026-05-06T18:20Z", rate=3.0, late=4.0,
+         children={"reddit": 8.0, "duolingo": 0.4, "airbnb": 0.4, "doordash": 0.8}, blamed={"cloudflare": 0.2}),
+    Case(name="Google Cloud, games", root="google-cloud", at="2026-05-07T19:00Z", rate=0.8, late=5.0,
+         children={"pokemon-go": 2.0, "snapchat": 3.0, "discord": 2.5, "firebase": 0.3}, blamed={"aws": 0.2}),
+    Case(name="Cloudflare, machines", root="cloudflare", at="2026-05-08T13:05Z", rate=2.5, late=2.0,
+         children={"openai": 6.0, "openrouter": 0.4, "canva": 1.2, "claude": 2.0}, blamed={"azure": 0.2}),
+    Case(name="Cloudflare, two alone", root="cloudflare", at="2026-05-09T09:30Z", rate=1.0, late=6.0,
+         children={"twitter": 4.0, "discord": 2.0}, blamed={"fastly": 0.1},
+         usual={"claude": 0.03, "openai": 0.05, "canva": 0.02}),
+    Case(name="Fastly, evening", root="fastly", at="2026-05-11T20:10Z", rate=0.6, late=6.0,
+         children={"twitch": 3.0, "spotify": 2.5, "pinterest": 0.8}, blamed={"aws": 0.2},
+         usual={"reddit": 0.06, "netflix": 0.05}),
+    Case(name="Azure, schools", root="azure", at="2026-05-12T07:55Z", rate=0.7, late=6.0,
+         children={"teams": 4.0, "microsoft-365": 1.5, "outlook": 1.0, "openai": 2.0}, blamed={"zoom": 0.3}),
+    Case(name="Xbox", root="xbox", at="2026-05-13T21:00Z", rate=3.0, children={"minecraft": 1.5},
+         blamed={"playstation": 0.4, "fortnite": 0.3}),
+    Case(name="Meta, half of it", root="meta", at="2026-05-14T12:30Z", rate=0.6, late=4.0,
+         children={"instagram": 5.0, "threads": 0.6, "facebook": 2.0}, blamed={"tiktok": 0.3}),
+    Case(name="Google, mail first", root="google", at="2026-05-15T08:00Z", rate=2.0, late=3.0,
+         children={"gmail": 4.0, "google-calendar": 0.8, "google-meet": 1.5}, blamed={"outlook": 0.3, "zoom": 0.2},
+         usual={"youtube": 0.08, "google-maps": 0.03}),
+    Case(name="GitHub, builds", root="github", at="2026-05-18T15:20Z", rate=3.0,
+         children={"circleci": 0.5, "copilot": 1.0},
+         blamed={"gitlab": 0.2, "npm": 0.2}),
+    Case(name="T-Mobile", root="tmobile", at="2026-05-19T16:45Z", rate=5.0, children={},
+         blamed={"verizon": 0.7, "att": 0.6}),
+    Case(name="Optus", root="optus", at="2026-05-20T17:05Z", rate=3.0, children={}, blamed={"telstra": 0.5}),
+    Case(name="Visa", root="visa", at="2026-05-21T13:30Z", rate=2.5, children={},
+         blamed={"mastercard": 0.4, "barclays": 0.3}),
+    Case(name="Zoom alone", root="zoom", at="2026-05-22T14:00Z", rate=3.0, children={}, blamed={"google-meet": 0.2},
+         usual={"slack": 0.05, "netflix": 0.06, "alexa": 0.05, "notion": 0.02, "reddit": 0.06}),
+    Case(name="Spotify alone", root="spotify", at="2026-05-25T17:00Z", rate=3.0, children={},
+         blamed={"apple-music": 0.2},
+         usual={"discord": 0.06, "twitch": 0.05, "reddit": 0.06, "snapchat": 0.05}),
+    Case(name="Twitter alone", root="twitter", at="2026-05-26T16:00Z", rate=5.0, children={},
+         blamed={"bluesky": 0.2, "cloudflare": 0.1},
+         usual={"discord": 0.05, "claude": 0.04, "openai": 0.06, "canva": 0.02}),
+    Case(name="Instagram alone", root="instagram", at="2026-05-27T19:00Z", rate=4.0, children={},
+         blamed={"tiktok": 0.2},
+         usual={"facebook": 0.08, "whatsapp": 0.06, "messenger": 0.02}),
+    Case(name="Outlook alone", root="outlook", at="2026-05-28T08:30Z", rate=2.0, children={}, blamed={"gmail": 0.2},
+         usual={"teams": 0.05, "microsoft-365": 0.03, "xbox": 0.05}),
+    Case(name="TikTok alone", root="tiktok", at="2026-05-29T20:00Z", rate=5.0, children={}, blamed={"instagram": 0.4},
+         usual={"oracle-cloud": 0.004}),
+    Case(name="Fortnite alone", root="fortnite", at="2026-06-01T18:00Z", rate=3.0, children={}, blamed={"xbox": 0.2},
+         usual={"rocket-league": 0.02, "epic": 0.02}),
+    Case(name="Reddit, and Slack by chance", root="reddit", at="2026-06-02T15:00Z", rate=4.0, children={}, blamed={},
+         twins={"slack": 1.0}, usual={"twitch": 0.05, "netflix": 0.05}),
+    Case(name="Discord, and OpenAI by chance", root="discord", at="2026-06-03T15:00Z", rate=3.0, children={}, blamed={},
+         twins={"openai": 1.5}, usual={"twitter": 0.05}),
+)  # fmt: skip
