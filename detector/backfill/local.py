@@ -22,8 +22,8 @@ from detector.backfill.hand import Hand
 from detector.backfill.job import Job, Task
 from detector.errors import DetectorError
 
-SMALL = 2 << 20
-"""Archives of fewer bytes are not worth the start of processes, though they be packed and full of names."""
+SMALL = 8 << 20
+"""Archives of fewer bytes are not worth the start of processes: at the natural mix it takes as long as it saves."""
 
 _BEAT_SECONDS = 0.25
 

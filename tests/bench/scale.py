@@ -91,7 +91,7 @@ def whole(folder: Path, posts: int) -> list[Ran]:
     natural = made(folder / "natural.jsonl.zst", mix.lines(posts))
     first = one(natural, cache=folder / "cache")
     again = one(natural, cache=folder / "cache", budget="1/month")
-    few = max(posts // 8, 1000)
+    few = max(posts // 4, 1000)  # enough for several processes, and so many that their starts count little
     named = made(folder / "named.jsonl.zst", mix.lines(few, naming=1.0, seed=1))
     alone = one(named)
     columns = ("posts/s", "posts a processor s", "seconds", "processor s", "memory MB")
