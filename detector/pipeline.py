@@ -14,7 +14,7 @@ from typing import Any
 
 from detector.alerting.lifecycle import Lifecycle
 from detector.domain import Change, Coverage, Judgement, Mention, Post, Service
-from detector.protocols import Classifier, Detector, HearsPlaces, Matcher, OfficialRecord
+from detector.protocols import Classifier, Detector, HearsPlaces, Matcher, OfficialRecord, Signal
 
 FORMAT = 2
 
@@ -83,6 +83,11 @@ class Pipeline:
         """The official page of a service changed."""
         return self.lifecycle.acknowledge(service, now)
 
+    def end_unwatched(self, now: datetime) -> list[Change]:
+        """End the alerts, found in a loaded state, of services that are watched no more: nobody would ever end them."""
+        gone = sorted(self.lifecycle.open.keys() - self.services.keys())
+        return [change for slug in gone for change in self.lifecycle.apply(slug, Signal(level=None, at=now))]
+
     def hear(self, coverage: Coverage, services: Iterable[str] | None = None) -> None:
         """Tell the detectors of a span in which their sources could not be heard."""
         for slug in self.detectors if services is None else services:
@@ -111,6 +116,7 @@ class Pipeline:
         signals = [
             (signal.at, slug, signal)
             for slug in sorted(self.lifecycle.open)
+            if slug in self.services
             for signal in self.detector(slug).advance(minute)
         ]
         signals.sort(key=lambda entry: entry[:2])

@@ -118,7 +118,8 @@ class Engine:
         for span in self.store.read.coverage(since=since):
             if span.source.startswith(EVERYTHING):
                 self._hear(span)
-        recorded = (judgement for _, judgement in self.store.judgements_after(sequence))
+        watched = self.pipeline.services
+        recorded = (each for _, each in self.store.judgements_after(sequence) if each.mention.service in watched)
         for seen_at, group in groupby(recorded, key=lambda judgement: judgement.mention.post.seen_at):
             self.pipeline.weigh(group, seen_at)
         until = self.store.read.recorded_until()
@@ -131,7 +132,11 @@ class Engine:
         self._unwritten.clear()
         self._unrecorded = None
         self._checkpoint_at = self._recorded_at = None
-        return self._step(self.store.pending_posts(), now)
+        ended = self.pipeline.end_unwatched(now)
+        if not ended:
+            return self._step(self.store.pending_posts(), now)
+        logger.warning("alerts of services that are watched no more are ended: %s", [each.alert.key for each in ended])
+        return _together(self._record(Step(now=now, changes=tuple(ended))), self._step(self.store.pending_posts(), now))
 
     def take(self, source: str, harvest: Harvest, now: datetime) -> Step:
         """Store what a poll brought, judge what is new, weigh it, and record the outcome.

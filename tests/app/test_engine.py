@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from detector.app.engine import Engine, Step
-from detector.domain import MINUTE, Alert, Level, PageState, Post, Silence, StatusReading
+from detector.domain import MINUTE, Alert, Level, PageState, Post, Reason, Silence, StatusReading
 from detector.errors import StoreError
 from detector.protocols import Harvest
 from detector.store import Store
 from tests.app.morning import copy_of, engine_on, scenario, warm_database
+from tests.chaos import parts
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +188,27 @@ def test_a_checkpoint_of_another_version_is_not_trusted(warm: Path, tmp_path: Pa
         engine.restore(scenario().starts_at)
 
         assert not engine.pipeline.detector("claude").learning
+
+
+def test_a_service_that_is_watched_no_more_ends_its_outage(tmp_path: Path) -> None:
+    """Taken out of the settings while it fails: the daemon starts, the outage is over and told, the others go on."""
+    path, at = tmp_path / "d.db", datetime(2026, 10, 5, 12, 0, tzinfo=UTC)
+    with Store.open(path, now=at) as store:
+        engine = parts.engine_on(store, parts.services(2))
+        engine.restore(at)
+        for n in range(2):
+            posts = tuple(parts.complaint(n, 10 * n + each, at) for each in range(3))
+            engine.take("oracle", Harvest(posts=posts, cursor=str(n)), at)
+        # Judged after the checkpoint: these are weighed again by the restart.
+        engine.take("oracle", Harvest(posts=(parts.complaint(0, 99, at),), cursor="2"), at)
+    later = at + timedelta(minutes=3)
+    for _ in range(2):
+        with Store.open(path, now=later) as store:
+            engine = parts.engine_on(store, parts.services(2)[1:])
+            engine.restore(later)
+            engine.pass_time(later + timedelta(minutes=1))
+            states = {alert.service: alert.state.value for alert in store.read.alerts()}
+            ends = [each.alert.service for each in store.read.notifications() if each.reason is Reason.RESOLVED]
+
+        assert states == {"zorbex0": "resolved", "zorbex1": "firing"}
+        assert ends == ["zorbex0"]
