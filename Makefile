@@ -76,7 +76,7 @@ bench-peers: setup
 bench-live: setup
 	$(BIN)/python -m tests.bench.growth_live
 
-# What Ray costs on one machine beside processes (POSTS=10000000 takes half an hour).
+# What Ray costs on one machine beside processes (POSTS=10000000 takes five minutes).
 bench-ray: setup
 	$(BIN)/python -m tests.bench.growth_ray --posts $${POSTS:-1000000}
 
