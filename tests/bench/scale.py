@@ -117,7 +117,7 @@ def stages(ran: Sequence[Ran], folder: Path) -> None:
     Stages follow each other, so a program with every stage at its limit and nothing else would take the sum of them:
     the last column is the share that it would reach.
     """
-    shares = []
+    shown = []
     for each in ran:
         count = min(100_000, int(each.figures["posts"]))
         archive = scale_stages.head(each.archive, folder / "head.jsonl.zst", count)
@@ -134,9 +134,10 @@ def stages(ran: Sequence[Ran], folder: Path) -> None:
         read = found.stages[0].ours
         row("read and match without the sieve, a post", f"{found.bare:.2f}", "", "",
             f"the sieve spares {found.spared:.0%} of the lines and {1 - read / found.bare:.0%} of this")  # fmt: skip
-        limits = found.limits()
+        mentions, again = scale_stages.shares(each.archive)
+        limits = found.limits(mentions, again)
         slowest = max(limits, key=lambda name: limits[name])
-        shares.append((each, slowest, limits[slowest], found.mentions * found.again, sum(limits.values())))
+        shown.append((each, slowest, limits[slowest], mentions * again, sum(limits.values())))
     columns = (
         "ours, µs of processor time a post",
         "limit, µs",
@@ -146,7 +147,7 @@ def stages(ran: Sequence[Ran], folder: Path) -> None:
         "at most",
     )
     heading("end to end over the slowest stage's own limit", *columns)
-    for each, slowest, limit, again, least in shares:
+    for each, slowest, limit, again, least in shown:
         which = f"{slowest} ({again:.1%} of the posts)" if "transformer" in slowest else slowest
         row(each.what, f"{each.cost:.1f}", f"{limit:.1f}", f"{limit / each.cost:.0%}", which,
             f"{least:.1f}", f"{limit / least:.0%}")  # fmt: skip

@@ -87,18 +87,15 @@ class Found:
     Attributes:
         spared: share of lines that are never decoded.
         bare: microseconds a post to read and match it without the sieve.
-        mentions, again: share of posts that are mentions, and of mentions that reach the transformer.
     """
 
     stages: list[Stage]
     spared: float
     bare: float
-    mentions: float
-    again: float
 
-    def limits(self) -> dict[str, float]:
-        """The limit of each stage in microseconds a post of the archive."""
-        each = {"a post": 1.0, "a mention": self.mentions, "a post read again": self.mentions * self.again}
+    def limits(self, mentions: float, again: float) -> dict[str, float]:
+        """The limit of each stage in microseconds a post of an archive with these shares; see `shares`."""
+        each = {"a post": 1.0, "a mention": mentions, "a post read again": mentions * again}
         return {stage.name: stage.limit * each[stage.name.partition(", ")[2]] for stage in self.stages}
 
 
@@ -113,6 +110,23 @@ def net_of(matcher: NameMatcher) -> Net:
     )
 
 
+def shares(archive: Path) -> tuple[float, float]:
+    """Of a whole archive the share of posts that are mentions, and of mentions that the transformer reads.
+
+    Complaints stand where somebody fails, so the beginning of an archive does not tell.
+    """
+    matcher = NameMatcher(load_catalogue())
+    watched = frozenset(service.slug for service in services())
+    light, both = static.build(), cascade.build()
+    reader = ArchiveReader(archive, counters=ReadCounters(), net=net_of(matcher))
+    mentions = again = 0
+    for chunk in reader.chunks():
+        found = [each for _, post in reader.read(chunk) for each in matcher.match(post) if each.service in watched]
+        mentions += len(found)
+        again += sum(both._blend.unsure(judgement.p.now) for judgement in light.judge(found))
+    return mentions / max(reader.tally.posts, 1), again / max(mentions, 1)
+
+
 def side_by_side(archive: Path, posts: int, processes: int) -> Found:
     """All stages over an archive of so many posts: the means of some processes that do the same at the same time."""
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -125,8 +139,6 @@ def side_by_side(archive: Path, posts: int, processes: int) -> Found:
         ],
         spared=found[0].spared,
         bare=fmean(each.bare for each in found),
-        mentions=found[0].mentions,
-        again=found[0].again,
     )  # fmt: skip
 
 
@@ -156,12 +168,11 @@ def stages(archive: Path, posts: int) -> Found:
     without = timed(bare, posts, 1)
     mentions = [mention for post in named for mention in matcher.match(post) if mention.service in watched]
     found.append(_match(matcher, [mention.post for mention in mentions]))
-    both, again = _classify(mentions)
-    found += both
+    found += _classify(mentions)
     judged = static.build().judge(mentions)
     found.append(_detect(judged))
     found.append(_store(judged))
-    return Found(stages=found, spared=spared, bare=without, mentions=len(mentions) / posts, again=again)
+    return Found(stages=found, spared=spared, bare=without)
 
 
 def _match(matcher: NameMatcher, posts: list[Post]) -> Stage:
@@ -179,7 +190,7 @@ def _match(matcher: NameMatcher, posts: list[Post]) -> Stage:
     )
 
 
-def _classify(mentions: list[Mention]) -> tuple[list[Stage], float]:
+def _classify(mentions: list[Mention]) -> list[Stage]:
     light, both = static.build(), cascade.build()
     texts = [normalise(mention.post.text, *names_of(mention)) for mention in mentions]
     unsure = [both._blend.unsure(judgement.p.now) for judgement in light.judge(mentions)]
@@ -202,7 +213,7 @@ def _classify(mentions: list[Mention]) -> tuple[list[Stage], float]:
             limit=timed(lambda: [scorer._one(row) for row in ids], len(few)),
             what=f"the network alone (tokenising {tokens:.1f} µs)",
         ),
-    ], len(again) / max(len(mentions), 1)
+    ]
 
 
 def _detect(judged: list[Judgement]) -> Stage:
