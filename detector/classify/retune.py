@@ -45,7 +45,7 @@ SHARE = 0.37
 """Most of the held-out posts, weighed to 5 % complaints, that the cascade may read twice.
 
 They were picked for being hard: the band that holds 37 % of them holds 11 % of a natural mix with 5 % complaints. With
-21,400 posts a CPU-second of the static model and 460 of the transformer (`python -m tests.bench.classify`), a core
+23,000 posts a CPU-second of the static model and 450 of the transformer (`python -m tests.bench.classify`), a core
 passes 3,800 posts/s of such a mix."""
 
 
