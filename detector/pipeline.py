@@ -115,8 +115,7 @@ class Pipeline:
         self.minute = minute
         signals = [
             (signal.at, slug, signal)
-            for slug in sorted(self.lifecycle.open)
-            if slug in self.services
+            for slug in sorted(self.lifecycle.open.keys() & self.services.keys())
             for signal in self.detector(slug).advance(minute)
         ]
         signals.sort(key=lambda entry: entry[:2])
